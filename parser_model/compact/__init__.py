@@ -1,0 +1,1 @@
+"""The bundled parser: a small text-conditioned network that ships with the package."""

@@ -1,0 +1,264 @@
+"""The compact network: an image encoder, a text encoder, and a decoder that joins them.
+
+The encoder never sees the words, so its features are kept and a follow-up question costs only
+the decoder. The words steer the decoder by scaling and shifting its channels (FiLM), and query
+the image's tokens to judge whether the object is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from parser_model.compact.text import PAD
+
+_GROUPS = 8
+
+
+@dataclass(frozen=True)
+class CompactConfig:
+    """Sizes of the network; stored beside the weights.
+
+    Attributes
+    ----------
+    image_size : int
+        Working resolution: every image is resampled to image_size x image_size.
+    widths : tuple of int
+        Channels at strides 2, 4, 8 and 16.
+    decoder_widths : tuple of int
+        Channels at strides 16, 8, 4 and 2 of the decoder.
+    text_width : int
+        Width of the text encoder and of the phrase vector.
+    vocabulary_size : int
+        Number of word indices, padding and unknown included.
+    places : int
+        Number of (modality, site) classes of the recognition head.
+    """
+
+    vocabulary_size: int
+    places: int
+    image_size: int = 256
+    widths: tuple[int, int, int, int] = (24, 56, 128, 224)
+    decoder_widths: tuple[int, int, int, int] = (128, 96, 48, 24)
+    text_width: int = 160
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+
+class ImageFeatures(NamedTuple):
+    """What depends on the image alone, finest first; the part that is remembered.
+
+    Attributes
+    ----------
+    maps : tuple of (N, C, H / s, W / s) Tensor
+        Encoder maps at strides 2, 4, 8, 16.
+    place_logits : (N, places) Tensor
+        Scores of the (modality, site) classes.
+    """
+
+    maps: tuple[Tensor, Tensor, Tensor, Tensor]
+    place_logits: Tensor
+
+    def take(self, index: Tensor) -> ImageFeatures:
+        """The features of chosen images, repeated as often as they are named."""
+        a, b, c, d = (m.index_select(0, index) for m in self.maps)
+        return ImageFeatures((a, b, c, d), self.place_logits.index_select(0, index))
+
+
+def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, stride=stride, padding=1, bias=False),
+        nn.GroupNorm(_GROUPS, outside),
+        nn.ReLU(inplace=True),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width)
+        self.second = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+class GlobalContext(nn.Module):
+    """Transformer layers over the coarsest map, so that every place knows the whole image."""
+
+    def __init__(self, width: int, grid: int, layers: int) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.zeros(1, grid * grid, width))
+        nn.init.trunc_normal_(self.position, std=0.02)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, 4, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(layers)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        tokens = x.flatten(2).transpose(1, 2) + self.position
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return tokens.transpose(1, 2).reshape(n, c, h, w)
+
+
+class ImageEncoder(nn.Module):
+    """uint8-valued image to maps at strides 2, 4, 8 and 16, and scores of what kind of image it is."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        a, b, c, d = config.widths
+        self.stem = nn.Sequential(_conv(3, a, stride=2), _conv(a, a))
+        self.stage4 = nn.Sequential(_conv(a, b, stride=2), ResidualBlock(b))
+        self.stage8 = nn.Sequential(_conv(b, c, stride=2), ResidualBlock(c), ResidualBlock(c))
+        self.stage16 = nn.Sequential(_conv(c, d, stride=2), ResidualBlock(d), ResidualBlock(d))
+        self.context = GlobalContext(d, config.image_size // 16, layers=2)
+        self.place = nn.Linear(d, config.places)
+
+    def forward(self, x: Tensor) -> ImageFeatures:
+        """Encode images of shape (N, 3, S, S) with values from -1 to 1."""
+        at2 = self.stem(x)
+        at4 = self.stage4(at2)
+        at8 = self.stage8(at4)
+        at16 = self.context(self.stage16(at8))
+        return ImageFeatures((at2, at4, at8, at16), self.place(at16.mean((2, 3))))
+
+
+class TextEncoder(nn.Module):
+    """Word indices (P, 12) to one vector per phrase (P, text_width)."""
+
+    def __init__(self, config: CompactConfig, words: int = 12) -> None:
+        super().__init__()
+        width = config.text_width
+        self.word = nn.Embedding(config.vocabulary_size, width, padding_idx=PAD)
+        self.position = nn.Parameter(torch.zeros(1, words, width))
+        nn.init.normal_(self.word.weight, std=0.5)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, 4, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(2)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, words: Tensor) -> Tensor:
+        padding = words == PAD
+        x = self.word(words) + self.position
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=padding)
+        kept = (~padding).unsqueeze(-1).to(x.dtype)
+        return self.norm((x * kept).sum(1) / kept.sum(1))
+
+
+class Steered(nn.Module):
+    """A convolution whose normalised channels the phrase scales and shifts, then a residual one."""
+
+    def __init__(self, inside: int, outside: int, text: int, *, residual: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.norm = nn.GroupNorm(_GROUPS, outside)
+        self.film = nn.Linear(text, 2 * outside)
+        nn.init.normal_(self.film.weight, std=0.02)
+        nn.init.zeros_(self.film.bias)
+        self.residual = ResidualBlock(outside) if residual else nn.Identity()
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
+        return self.residual(F.relu(self.norm(self.conv(x)) * (1 + scale) + shift))
+
+
+class PresenceHead(nn.Module):
+    """The phrase looks over the image's tokens and says whether its object is there (a logit)."""
+
+    def __init__(self, image: int, text: int, width: int = 128) -> None:
+        super().__init__()
+        self.query = nn.Linear(text, width)
+        self.attend = nn.MultiheadAttention(width, 4, kdim=image, vdim=image, batch_first=True)
+        self.decide = nn.Sequential(
+            nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, at16: Tensor, text: Tensor) -> Tensor:
+        tokens = at16.flatten(2).transpose(1, 2)
+        query = self.query(text)[:, None]
+        seen, _ = self.attend(query, tokens, tokens, need_weights=False)
+        return self.decide(torch.cat([query, seen], dim=-1))[:, 0, 0]
+
+
+class CompactNetwork(nn.Module):
+    """Encoder, text encoder and the decoder that joins them.
+
+    Parameters
+    ----------
+    config : CompactConfig
+    """
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.config = config
+        a, b, c, d = config.widths
+        e16, e8, e4, e2 = config.decoder_widths
+        text = config.text_width
+        self.encode_image = ImageEncoder(config)
+        self.encode_text = TextEncoder(config)
+        self.at16 = Steered(d, e16, text)
+        self.at8 = Steered(e16 + c, e8, text)
+        self.at4 = Steered(e8 + b, e4, text)
+        self.at2 = Steered(e4 + a, e2, text, residual=False)
+        self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)
+        self.presence = PresenceHead(d, text)
+
+    def decode(self, features: ImageFeatures, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Join N images with N phrases, pair by pair.
+
+        Parameters
+        ----------
+        features : ImageFeatures
+            Of N images (see `ImageFeatures.take`).
+        text : (N, text_width) Tensor
+
+        Returns
+        -------
+        logits : (N, S, S) Tensor
+            Of the mask, at the working resolution.
+        presence : (N,) Tensor
+            Logit that the object is in the image; not calibrated.
+        """
+        at2, at4, at8, at16 = features.maps
+        x = self.at16(at16, text)
+        x = self.at8(torch.cat([_twice(x), at8], dim=1), text)
+        x = self.at4(torch.cat([_twice(x), at4], dim=1), text)
+        x = self.at2(torch.cat([_twice(x), at2], dim=1), text)
+        logits = F.pixel_shuffle(self.to_mask(x), 2)
+        return logits[:, 0], self.presence(at16, text)
+
+    def forward(self, images: Tensor, words: Tensor, image_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask logits, presence logits and place logits for phrases about a batch of images.
+
+        Parameters
+        ----------
+        images : (N, 3, S, S) Tensor
+        words : (P, 12) Tensor of int64
+        image_index : (P,) Tensor of int64
+            Which image each phrase is about.
+        """
+        features = self.encode_image(images)
+        logits, presence = self.decode(features.take(image_index), self.encode_text(words))
+        return logits, presence, features.place_logits
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,0 +1,1 @@
+"""Training and scoring of parsers on folders of images and masks."""

@@ -1,0 +1,164 @@
+"""Images, masks and phrases for training, from folders in BiomedParse's naming.
+
+``train/IMAGE_MODALITY_SITE.webp`` beside ``train_mask/IMAGE_MODALITY_SITE_TARGET.png``, spaces in
+TARGET written as ``+``. A ``manifest.csv`` beside them, where there is one, adds the source and
+the patient of each image (for splits and for honest negatives).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from parser_model.errors import FileError
+from parser_model.ontology import Ontology, Place
+
+_PICTURES = (".webp", ".png", ".jpg", ".jpeg")
+
+COMPLETE_SOURCES: dict[str, frozenset[str]] = {
+    # Sources that label every object of these kinds in each image they give: a missing mask
+    # means the object is absent.
+    "ACDC": frozenset({"left heart ventricle", "right heart ventricle", "myocardium"}),
+    "CURVAS": frozenset({"kidney", "liver", "pancreas"}),
+    "BHSD": frozenset(
+        {
+            "epidural hemorrhage",
+            "intraparenchymal hemorrhage",
+            "intraventricular hemorrhage",
+            "subarachnoid hemorrhage",
+            "subdural hemorrhage",
+        }
+    ),
+    "BUSI": frozenset({"benign tumor", "malignant tumor"}),
+    "BUS-BRA": frozenset({"benign tumor", "malignant tumor"}),
+    "BRISC2025": frozenset({"glioma", "meningioma", "pituitary tumor"}),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with the masks it has.
+
+    Attributes
+    ----------
+    image : Path
+    place : Place
+        Modality and site.
+    masks : dict of str to Path
+        By target.
+    source, patient : str
+        Data set and patient; the image's own name where unknown.
+    """
+
+    image: Path
+    place: Place
+    masks: dict[str, Path] = field(default_factory=dict)
+    source: str = ""
+    patient: str = ""
+
+
+def read_folder(root: Path, split: str) -> list[Sample]:
+    """The samples of ``root/split`` with the masks of ``root/split_mask``, in order of name.
+
+    Raises
+    ------
+    FileError
+        If the folders are missing or a name does not follow the convention.
+    """
+    images, masks = root / split, root / f"{split}_mask"
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise FileError(f"The training folder {folder.name} is missing under the data folder.")
+    by_stem: dict[str, dict[str, Path]] = {}
+    for path in sorted(masks.glob("*.png")):
+        stem, _, target = path.stem.rpartition("_")
+        by_stem.setdefault(stem, {})[target.replace("+", " ")] = path
+    known = _read_manifest(root)
+    samples = []
+    for path in sorted(p for p in images.iterdir() if p.suffix.lower() in _PICTURES):
+        parts = path.stem.split("_")
+        if len(parts) != 3:
+            raise FileError(f"{path.name} is not named IMAGE_MODALITY_SITE.")
+        source, patient = known.get(f"{split}/{path.name}", ("", path.stem))
+        place = Place(parts[1], parts[2].replace("+", " "))
+        samples.append(Sample(path, place, by_stem.get(path.stem, {}), source, patient))
+    return samples
+
+
+def _read_manifest(root: Path) -> dict[str, tuple[str, str]]:
+    path = root / "manifest.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as lines:
+        return {row["image"]: (row["source"], row["patient"]) for row in csv.DictReader(lines)}
+
+
+def read_image(path: Path, size: int) -> NDArray[np.uint8]:
+    """An image as (size, size, 3) uint8 RGB."""
+    with Image.open(path) as picture:
+        rgb = picture.convert("RGB")
+        if rgb.size != (size, size):
+            rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
+        return np.asarray(rgb)
+
+
+def read_mask(path: Path, size: int | None = None) -> NDArray[np.bool_]:
+    """A mask as bool (size, size); None keeps the file's own size."""
+    with Image.open(path) as picture:
+        grey = picture.convert("L")
+        if size is not None and grey.size != (size, size):
+            grey = grey.resize((size, size), Image.Resampling.NEAREST)
+        return np.asarray(grey) > 127
+
+
+# Findings that might sit unlabelled in any image of these places are no honest negatives there.
+_TRUNK = frozenset({"abdomen", "chest", "kidney", "lung", "body", "spine", "prostate"})
+_ANYWHERE = frozenset({"tumor", "lesion", "edema", "benign tumor", "malignant tumor", "vessel"})
+_NO_FINDINGS = (
+    Place("fundus", "retinal"),
+    Place("OCT", "retinal"),
+    Place("ultrasound", "fetal"),
+    Place("ultrasound", "neck"),
+    Place("MRI", "heart"),
+    Place("X-Ray", "chest"),
+)
+
+
+def absent_targets(sample: Sample, ontology: Ontology) -> list[str]:
+    """Targets that are surely not in a sample's image.
+
+    Those of other sites (no polyp in a chest X-ray), and those of the same site where the
+    source labels all of its kind.
+    """
+    place = sample.place
+    here: set[str] = set(ontology.targets_in(place.modality, place.site))
+    neighbours = _TRUNK if place.site in _TRUNK else {place.site}
+    for site in neighbours:
+        here.update(ontology.targets_in(None, site))
+    if place.modality == "pathology":
+        here.update(ontology.targets_in("pathology"))
+    if place.site in ("brain", "heart"):
+        here.update(t for t in ontology.targets_in(None, place.site))
+    absent = [
+        target
+        for target in ontology.targets
+        if target not in here and (target not in _ANYWHERE or place in _NO_FINDINGS)
+    ]
+    complete = COMPLETE_SOURCES.get(sample.source, frozenset())
+    return absent + sorted(complete - set(sample.masks))
+
+
+def same_site_absent(sample: Sample) -> list[str]:
+    """Absent targets of the same modality and site, from sources that label all of their kind."""
+    return sorted(COMPLETE_SOURCES.get(sample.source, frozenset()) - set(sample.masks))
+
+
+def patients(samples: Iterable[Sample]) -> list[str]:
+    """The patients of samples, without repeats, sorted."""
+    return sorted({sample.patient for sample in samples})

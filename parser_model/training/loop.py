@@ -1,0 +1,272 @@
+"""The training loop of the compact network, bounded by minutes rather than epochs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parser_model.compact.network import CompactConfig, CompactNetwork
+from parser_model.compact.text import Vocabulary
+from parser_model.ontology import Ontology
+from parser_model.training.augment import appearance, flips_for, geometry, warp
+from parser_model.training.data import Sample, absent_targets, read_image, read_mask
+from parser_model.training.phrases import say
+
+_COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
+
+MODALITY_SHARES = {
+    # How often each modality is drawn; the hard and the varied ones more often.
+    "CT": 0.19,
+    "MRI": 0.18,
+    "MRI-FLAIR": 0.025,
+    "MRI-T1-Gd": 0.025,
+    "X-Ray": 0.08,
+    "pathology": 0.11,
+    "ultrasound": 0.11,
+    "fundus": 0.08,
+    "endoscope": 0.11,
+    "dermoscopy": 0.06,
+    "OCT": 0.05,
+}
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides a run besides the data.
+
+    Attributes
+    ----------
+    minutes : float
+        Wall-clock budget; the learning rate follows the share of it that is spent.
+    images, prompts : int
+        Per step: images encoded, and phrases asked of each.
+    """
+
+    minutes: float = 55.0
+    images: int = 16
+    prompts: int = 2
+    negative_share: float = 0.15
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    average: float = 0.995
+    seed: int = 0
+
+
+class Batches:
+    """Draws augmented batches from samples held in memory.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    ontology : Ontology
+    vocabulary : Vocabulary
+    plan : TrainingPlan
+    size : int
+        Working resolution.
+    """
+
+    def __init__(
+        self,
+        samples: list[Sample],
+        ontology: Ontology,
+        vocabulary: Vocabulary,
+        plan: TrainingPlan,
+        size: int,
+    ) -> None:
+        self.samples = [s for s in samples if s.masks]
+        self.ontology, self.vocabulary, self.plan, self.size = ontology, vocabulary, plan, size
+        self.rng = np.random.default_rng(plan.seed)
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.images = np.stack([read_image(s.image, size) for s in self.samples])
+        self.masks: list[dict[str, NDArray[np.uint8]]] = [
+            {t: np.packbits(read_mask(p, size), axis=None) for t, p in s.masks.items()}
+            for s in self.samples
+        ]
+        self.absent = [absent_targets(s, ontology) for s in self.samples]
+        self._by_target: dict[str, dict[str, list[int]]] = {}
+        for index, sample in enumerate(self.samples):
+            for target in sample.masks:
+                group = self._by_target.setdefault(sample.place.modality, {})
+                group.setdefault(target, []).append(index)
+        present = [m for m in MODALITY_SHARES if m in self._by_target]
+        shares = np.array([MODALITY_SHARES[m] for m in present])
+        self._modalities, self._shares = present, shares / shares.sum()
+
+    def _draw(self) -> tuple[int, str]:
+        """A modality by its share, a target by the root of its number, an image at random."""
+        modality = str(self.rng.choice(self._modalities, p=self._shares))
+        targets = self._by_target[modality]
+        names = list(targets)
+        weights = np.sqrt([len(targets[name]) for name in names])
+        target = names[int(self.rng.choice(len(names), p=weights / weights.sum()))]
+        return int(self.rng.choice(targets[target])), target
+
+    def _questions(self, index: int, target: str) -> list[tuple[str, bool]]:
+        """The drawn target, then another of the image or one that is absent."""
+        chosen = [(target, True)]
+        others = [t for t in self.masks[index] if t != target]
+        while len(chosen) < self.plan.prompts:
+            chance = 2 * self.plan.negative_share if others else 0.6
+            if self.rng.random() < chance and self.absent[index]:
+                local = sorted(set(self.absent[index]) & _same_place(self, index))
+                pool = local if local and self.rng.random() < 0.5 else self.absent[index]
+                chosen.append((str(self.rng.choice(pool)), False))
+            elif others:
+                chosen.append((others[int(self.rng.integers(len(others)))], True))
+            else:
+                break
+        return chosen
+
+    def next(self) -> Batch:
+        """One augmented batch."""
+        drawn = [self._draw() for _ in range(self.plan.images)]
+        asked = [self._questions(index, target) for index, target in drawn]
+        places = [self.samples[index].place for index, _ in drawn]
+        image = torch.from_numpy(self.images[[i for i, _ in drawn]]).permute(0, 3, 1, 2)
+        matrix = geometry([flips_for(p.modality, p.site) for p in places], self.generator)
+        x = warp(image.float() / 255.0, matrix)
+        x = appearance(x, torch.tensor([p.modality in _COLOUR for p in places]), self.generator)
+        phrases, owner, present, masks = [], [], [], []
+        for number, ((index, _), questions) in enumerate(zip(drawn, asked, strict=True)):
+            for target, is_present in questions:
+                place = places[number]
+                if not is_present and target not in self.ontology.targets_in(place.modality):
+                    options = [
+                        p
+                        for p in self.ontology.places
+                        if target in self.ontology.targets_in(p.modality, p.site)
+                    ]
+                    if self.rng.random() < 0.4:
+                        place = options[int(self.rng.integers(len(options)))]
+                phrases.append(say(target, place, self.ontology, self.rng))
+                owner.append(number)
+                present.append(is_present)
+                masks.append(self._mask(index, target))
+        owners = torch.tensor(owner)
+        mask = torch.from_numpy(np.stack(masks)).float()[:, None]
+        mask = (warp(mask, matrix[owners]) > 0.5).float()[:, 0]
+        words = torch.from_numpy(self.vocabulary.encode(phrases))
+        drop = torch.rand(words.shape, generator=self.generator) < 0.02
+        words = torch.where(drop & (words > 1), torch.ones_like(words), words)
+        kinds = torch.tensor([self.ontology.places.index(p) for p in places])
+        return Batch(x * 2 - 1, words, owners, torch.tensor(present), mask, kinds)
+
+    def _mask(self, index: int, target: str) -> NDArray[np.uint8]:
+        packed = self.masks[index].get(target)
+        if packed is None:
+            return np.zeros((self.size, self.size), np.uint8)
+        return np.unpackbits(packed)[: self.size**2].reshape(self.size, self.size)
+
+
+def _same_place(batches: Batches, index: int) -> set[str]:
+    place = batches.samples[index].place
+    return set(batches.ontology.targets_in(place.modality, place.site))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's input and truth; P phrases about N images."""
+
+    images: Tensor
+    words: Tensor
+    owners: Tensor
+    present: Tensor
+    masks: Tensor
+    places: Tensor
+
+
+def loss_of(
+    logits: Tensor, presence: Tensor, places: Tensor, batch: Batch
+) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy and Dice of the mask, cross-entropy of presence and place.
+
+    The mask of an object that vanished in a crop counts as empty; presence then is not judged.
+    """
+    present = batch.present & (batch.masks.sum((1, 2)) > 0)
+    judged = present | ~batch.present
+    bce = F.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((1, 2))
+    p = torch.sigmoid(logits)
+    overlap = (p * batch.masks).sum((1, 2))
+    dice = 1 - (2 * overlap + 20.0) / (p.sum((1, 2)) + batch.masks.sum((1, 2)) + 20.0)
+    mask_loss = (bce + dice)[present].sum() / max(int(present.sum()), 1)
+    empty_loss = bce[~present].sum() / max(int((~present).sum()), 1)
+    presence_loss = F.binary_cross_entropy_with_logits(presence[judged], present[judged].float())
+    place_loss = F.cross_entropy(places, batch.places)
+    total = mask_loss + 0.3 * empty_loss + 0.2 * presence_loss + 0.1 * place_loss
+    parts = {
+        "dice": 1 - float(dice.detach()[present].mean()),
+        "mask": float(mask_loss.detach()),
+        "presence": float(presence_loss.detach()),
+        "place": float(place_loss.detach()),
+    }
+    return total, parts
+
+
+def learning_rate(share: float, peak: float) -> float:
+    """Warm-up over the first 3 % of the budget, then a cosine to zero."""
+    if share < 0.03:
+        return peak * max(share / 0.03, 0.02)
+    return peak * 0.5 * (1 + math.cos(math.pi * min((share - 0.03) / 0.97, 1.0)))
+
+
+def train(
+    samples: list[Sample],
+    ontology: Ontology,
+    vocabulary: Vocabulary,
+    plan: TrainingPlan,
+    out: Path,
+    report: Callable[[str], None] = print,
+) -> CompactNetwork:
+    """Train a compact network and return its averaged weights, in evaluation mode.
+
+    A checkpoint ``out/last.pt`` is written every five minutes.
+    """
+    torch.manual_seed(plan.seed)
+    config = CompactConfig(vocabulary_size=len(vocabulary), places=len(ontology.places))
+    network = CompactNetwork(config).to(memory_format=torch.channels_last)
+    averaged = CompactNetwork(config)
+    averaged.load_state_dict(network.state_dict())
+    batches = Batches(samples, ontology, vocabulary, plan, config.image_size)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+    )
+    started = saved = time.monotonic()
+    step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
+    while (spent := time.monotonic() - started) < plan.minutes * 60:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(spent / (plan.minutes * 60), plan.learning_rate)
+        batch = batches.next()
+        images = batch.images.to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, presence, places = network(images, batch.words, batch.owners)
+        total, parts = loss_of(logits.float(), presence.float(), places.float(), batch)
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        _average(averaged, network, min(plan.average, step / (step + 10)))
+        seen = {k: 0.98 * seen[k] + 0.02 * parts[k] if step > 1 else parts[k] for k in seen}
+        if step % 25 == 0:
+            words = " ".join(f"{k} {v:.3f}" for k, v in seen.items())
+            report(f"step {step}  {spent / 60:.1f} of {plan.minutes:g} min  {words}")
+        if time.monotonic() - saved > 300:
+            saved = time.monotonic()
+            torch.save(averaged.state_dict(), out / "last.pt")
+    torch.save(averaged.state_dict(), out / "last.pt")
+    return averaged.eval()
+
+
+@torch.no_grad()
+def _average(averaged: CompactNetwork, network: CompactNetwork, keep: float) -> None:
+    for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
+        slow.lerp_(fast, 1 - keep)
