@@ -1,0 +1,53 @@
+"""Names to parsers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from parser_model.errors import RequestError, SetupError
+from parser_model.types import Parser
+
+WEIGHTS = Path(__file__).parent / "weights"
+PARSERS = ("compact",)
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def load_parser(name: str = "compact", *, precision: str = "auto") -> Parser:
+    """A parser by name, loaded once per process.
+
+    Parameters
+    ----------
+    name : str
+        "compact" (bundled). "biomedparse" and hosts ("http://...") follow.
+    precision : {"auto", "fp32", "bf16"}
+        "auto" means fp32 for the compact parser: it is small enough.
+
+    Raises
+    ------
+    RequestError
+        For a name or precision that is not known.
+    SetupError
+        When torch or the weights are missing.
+    """
+    if precision not in PRECISIONS:
+        raise RequestError(f"Unknown precision '{precision}'; use {', '.join(PRECISIONS)}.")
+    if name != "compact":
+        raise RequestError(f"Unknown parser '{name}'; this version has {', '.join(PARSERS)}.")
+    if find_spec("torch") is None:
+        raise SetupError("The compact parser needs PyTorch; run 'make setup' to install it.")
+    return _compact("fp32" if precision == "auto" else precision)
+
+
+@lru_cache(maxsize=2)
+def _compact(precision: str) -> Parser:
+    # Imported here because torch takes seconds to import, and clients of a host never need it.
+    from parser_model.compact.parser import CompactParser
+    from parser_model.compact.weights import load_weights
+    from parser_model.ontology import ontology
+    from parser_model.presence import read_calibration
+
+    weights = load_weights(WEIGHTS / "compact.safetensors")
+    calibration = read_calibration(WEIGHTS / "compact.calibration.json", weights.sha256)
+    return CompactParser(weights, ontology(), calibration, precision=precision)

@@ -1,0 +1,68 @@
+"""A bounded memory of encoded images, least recently used out first."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+def content_key(pixels: NDArray[np.uint8]) -> str:
+    """Hash of an image's pixels and shape; equal images have equal keys."""
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
+    digest.update(repr(pixels.shape).encode())
+    return digest.hexdigest()
+
+
+class FeatureMemory(Generic[T]):
+    """Keeps what was computed for an image until the byte budget is spent.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Budget for all entries together. An entry larger than it is computed but not kept.
+    size_of : callable
+        Bytes that an entry holds.
+    """
+
+    def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
+        self.max_bytes = max_bytes
+        self._size_of = size_of
+        self._entries: OrderedDict[str, T] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held now."""
+        return self._bytes
+
+    def get(self, key: str, compute: Callable[[], T]) -> tuple[T, bool]:
+        """The entry for a key, and whether it had to be computed now."""
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key], False
+        value = compute()
+        size = self._size_of(value)
+        with self._lock:
+            if size <= self.max_bytes and key not in self._entries:
+                self._entries[key] = value
+                self._bytes += size
+                while self._bytes > self.max_bytes:
+                    _, old = self._entries.popitem(last=False)
+                    self._bytes -= self._size_of(old)
+        return value, True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0

@@ -1,0 +1,108 @@
+"""``python -m parser_model.training train|calibrate|score --data DIR``: how the weights are made."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from parser_model.compact.parser import CompactParser
+from parser_model.compact.text import build_vocabulary
+from parser_model.compact.weights import load_weights, save_weights
+from parser_model.loading import WEIGHTS
+from parser_model.ontology import ontology
+from parser_model.presence import read_calibration, write_calibration
+from parser_model.training import score
+from parser_model.training.data import read_folder
+from parser_model.training.loop import TrainingPlan, train
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Train on DIR/train and write the weights."""
+    names, plan = ontology(), TrainingPlan(minutes=args.minutes, seed=args.seed)
+    samples = read_folder(args.data, "train")
+    vocabulary = build_vocabulary(names)
+    args.out.mkdir(parents=True, exist_ok=True)
+    network = train(samples, names, vocabulary, plan, args.out, report=_say)
+    record = {
+        "command": f"python -m parser_model.training train --minutes {args.minutes:g} --seed {args.seed}",
+        "images": len(samples),
+        "masks": sum(len(s.masks) for s in samples),
+        "minutes": args.minutes,
+        "seed": args.seed,
+        "machine": f"{platform.machine()}, {_cores()} cores, no GPU",
+        "licence": "research use only (LICENSE-WEIGHTS)",
+        "trained": time.strftime("%Y-%m-%d"),
+    }
+    save_weights(args.out / "compact.safetensors", network, vocabulary, names.places, record)
+
+
+def run_calibrate(args: argparse.Namespace) -> None:
+    """Fit presence on DIR/val and write the calibration beside the weights."""
+    weights = load_weights(args.out / "compact.safetensors")
+    parser = CompactParser(weights, ontology(), None)
+    table = score.presence_table(parser, read_folder(args.data, "val"), ontology())
+    probability, decided = score.cross_fitted(table)
+    absent = ~table.present
+    foreign = absent & ~table.same_site
+    _say(f"present objects kept      {decided[table.present].mean():.3f} of {table.present.sum()}")
+    for name, rows in (("other sites", foreign), ("same site", table.same_site)):
+        both = rows | table.present
+        area = score.auroc(probability[both], table.present[both])
+        _say(f"absent, {name:12} refused {1 - decided[rows].mean():.3f} of {rows.sum()}, AUROC {area:.3f}")
+    everything = np.ones(len(probability), bool)
+    name = f"compact-val-{weights.sha256[:8]}"
+    write_calibration(
+        args.out / "compact.calibration.json", score.fit(table, everything, name, weights.sha256)
+    )
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Print Dice per target and modality on DIR/val, as JSON."""
+    weights = load_weights(args.out / "compact.safetensors")
+    calibration = read_calibration(args.out / "compact.calibration.json", weights.sha256)
+    parser = CompactParser(weights, ontology(), calibration)
+    scores = score.score_masks(parser, read_folder(args.data, "val"), tell=not args.blind)
+    counted = score.counted_targets(read_folder(args.data, "train"))
+    by_target: dict[str, list[float]] = {}
+    for s in scores:
+        by_target.setdefault(f"{s.modality} {s.target}", []).append(s.dice)
+    table = {name: [round(float(np.mean(v)), 3), len(v)] for name, v in sorted(by_target.items())}
+    rounded = {k: round(v, 3) for k, v in score.headline(scores, counted).items()}
+    _say(json.dumps({"targets": table, "modalities": rounded}, indent=1))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _cores() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m parser_model.training", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    for name, function in (("train", run_train), ("calibrate", run_calibrate), ("score", run_score)):
+        verb = verbs.add_parser(name, help=function.__doc__)
+        verb.set_defaults(run=function)
+        verb.add_argument("--data", type=Path, required=True, help="folder with train/ and val/")
+        verb.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
+        if name == "train":
+            verb.add_argument("--minutes", type=float, default=55.0)
+            verb.add_argument("--seed", type=int, default=0)
+        if name == "score":
+            verb.add_argument("--blind", action="store_true", help="do not tell the modality")
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
