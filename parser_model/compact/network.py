@@ -52,23 +52,27 @@ class CompactConfig:
 
 
 class ImageFeatures(NamedTuple):
-    """What depends on the image alone, finest first; the part that is remembered.
+    """What depends on the image alone: the part that is remembered between questions.
 
     Attributes
     ----------
-    maps : tuple of (N, C, H / s, W / s) Tensor
-        Encoder maps at strides 2, 4, 8, 16.
+    skips : tuple of (N, C, H / s, W / s) Tensor
+        What the decoder adds at strides 2, 4, 8 and 16, already in the decoder's widths.
+    tokens : (N, T, C) Tensor
+        The coarsest map as tokens, for the presence head.
     place_logits : (N, places) Tensor
         Scores of the (modality, site) classes.
     """
 
-    maps: tuple[Tensor, Tensor, Tensor, Tensor]
+    skips: tuple[Tensor, Tensor, Tensor, Tensor]
+    tokens: Tensor
     place_logits: Tensor
 
     def take(self, index: Tensor) -> ImageFeatures:
         """The features of chosen images, repeated as often as they are named."""
-        a, b, c, d = (m.index_select(0, index) for m in self.maps)
-        return ImageFeatures((a, b, c, d), self.place_logits.index_select(0, index))
+        a, b, c, d = (m.index_select(0, index) for m in self.skips)
+        tokens, places = (t.index_select(0, index) for t in (self.tokens, self.place_logits))
+        return ImageFeatures((a, b, c, d), tokens, places)
 
 
 def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:
@@ -98,6 +102,7 @@ class GlobalContext(nn.Module):
 
     def __init__(self, width: int, grid: int, layers: int) -> None:
         super().__init__()
+        self.grid = grid
         self.position = nn.Parameter(torch.zeros(1, grid * grid, width))
         nn.init.trunc_normal_(self.position, std=0.02)
         self.layers = nn.ModuleList(
@@ -109,10 +114,18 @@ class GlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        tokens = x.flatten(2).transpose(1, 2) + self.position
+        tokens = x.flatten(2).transpose(1, 2) + self._positions(h, w)
         for layer in self.layers:
             tokens = layer(tokens)
         return tokens.transpose(1, 2).reshape(n, c, h, w)
+
+    def _positions(self, h: int, w: int) -> Tensor:
+        """The learned grid of positions, resampled for images smaller than in the last phase."""
+        if (h, w) == (self.grid, self.grid):
+            return self.position
+        grid = self.position.transpose(1, 2).reshape(1, -1, self.grid, self.grid)
+        grid = F.interpolate(grid, size=(h, w), mode="bilinear", align_corners=False)
+        return grid.flatten(2).transpose(1, 2)
 
 
 class ImageEncoder(nn.Module):
@@ -126,7 +139,12 @@ class ImageEncoder(nn.Module):
         self.stage8 = nn.Sequential(_conv(b, c, stride=2), ResidualBlock(c), ResidualBlock(c))
         self.stage16 = nn.Sequential(_conv(c, d, stride=2), ResidualBlock(d), ResidualBlock(d))
         self.context = GlobalContext(d, config.image_size // 16, layers=2)
+        self.norm = nn.LayerNorm(d)
         self.place = nn.Linear(d, config.places)
+        self.skips = nn.ModuleList(
+            nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+            for inside, outside in zip(config.widths, config.decoder_widths[::-1], strict=True)
+        )
 
     def forward(self, x: Tensor) -> ImageFeatures:
         """Encode images of shape (N, 3, S, S) with values from -1 to 1."""
@@ -134,7 +152,11 @@ class ImageEncoder(nn.Module):
         at4 = self.stage4(at2)
         at8 = self.stage8(at4)
         at16 = self.context(self.stage16(at8))
-        return ImageFeatures((at2, at4, at8, at16), self.place(at16.mean((2, 3))))
+        a, b, c, d = (
+            skip(x) for skip, x in zip(self.skips, (at2, at4, at8, at16), strict=True)
+        )
+        tokens = self.norm(at16.flatten(2).transpose(1, 2))
+        return ImageFeatures((a, b, c, d), tokens, self.place(tokens.mean(1)))
 
 
 class TextEncoder(nn.Module):
@@ -164,20 +186,30 @@ class TextEncoder(nn.Module):
 
 
 class Steered(nn.Module):
-    """A convolution whose normalised channels the phrase scales and shifts, then a residual one."""
+    """Normalised channels that the phrase scales and shifts, then a residual block."""
 
-    def __init__(self, inside: int, outside: int, text: int, *, residual: bool = True) -> None:
+    def __init__(self, width: int, text: int, *, residual: bool = True) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(_GROUPS, outside)
-        self.film = nn.Linear(text, 2 * outside)
-        nn.init.normal_(self.film.weight, std=0.02)
+        self.norm = nn.GroupNorm(_GROUPS, width)
+        self.film = nn.Linear(text, 2 * width)
+        nn.init.normal_(self.film.weight, std=0.05)
         nn.init.zeros_(self.film.bias)
-        self.residual = ResidualBlock(outside) if residual else nn.Identity()
+        self.residual = ResidualBlock(width) if residual else nn.Identity()
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
-        return self.residual(F.relu(self.norm(self.conv(x)) * (1 + scale) + shift))
+        return self.residual(F.relu(self.norm(x) * (1 + scale) + shift))
+
+
+class Rise(nn.Module):
+    """To the next finer map: convolve first, where it is cheap, then double the size."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(self.conv(x), scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class PresenceHead(nn.Module):
@@ -191,8 +223,7 @@ class PresenceHead(nn.Module):
             nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1)
         )
 
-    def forward(self, at16: Tensor, text: Tensor) -> Tensor:
-        tokens = at16.flatten(2).transpose(1, 2)
+    def forward(self, tokens: Tensor, text: Tensor) -> Tensor:
         query = self.query(text)[:, None]
         seen, _ = self.attend(query, tokens, tokens, need_weights=False)
         return self.decide(torch.cat([query, seen], dim=-1))[:, 0, 0]
@@ -209,17 +240,15 @@ class CompactNetwork(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        a, b, c, d = config.widths
         e16, e8, e4, e2 = config.decoder_widths
         text = config.text_width
         self.encode_image = ImageEncoder(config)
         self.encode_text = TextEncoder(config)
-        self.at16 = Steered(d, e16, text)
-        self.at8 = Steered(e16 + c, e8, text)
-        self.at4 = Steered(e8 + b, e4, text)
-        self.at2 = Steered(e4 + a, e2, text, residual=False)
+        self.at16, self.at8, self.at4 = Steered(e16, text), Steered(e8, text), Steered(e4, text)
+        self.at2 = Steered(e2, text, residual=False)
+        self.to8, self.to4, self.to2 = Rise(e16, e8), Rise(e8, e4), Rise(e4, e2)
         self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)
-        self.presence = PresenceHead(d, text)
+        self.presence = PresenceHead(config.widths[3], text)
 
     def decode(self, features: ImageFeatures, text: Tensor) -> tuple[Tensor, Tensor]:
         """Join N images with N phrases, pair by pair.
@@ -237,13 +266,13 @@ class CompactNetwork(nn.Module):
         presence : (N,) Tensor
             Logit that the object is in the image; not calibrated.
         """
-        at2, at4, at8, at16 = features.maps
+        at2, at4, at8, at16 = features.skips
         x = self.at16(at16, text)
-        x = self.at8(torch.cat([_twice(x), at8], dim=1), text)
-        x = self.at4(torch.cat([_twice(x), at4], dim=1), text)
-        x = self.at2(torch.cat([_twice(x), at2], dim=1), text)
+        x = self.at8(self.to8(x) + at8, text)
+        x = self.at4(self.to4(x) + at4, text)
+        x = self.at2(self.to2(x) + at2, text)
         logits = F.pixel_shuffle(self.to_mask(x), 2)
-        return logits[:, 0], self.presence(at16, text)
+        return logits[:, 0], self.presence(features.tokens, text)
 
     def forward(self, images: Tensor, words: Tensor, image_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mask logits, presence logits and place logits for phrases about a batch of images.
@@ -258,7 +287,3 @@ class CompactNetwork(nn.Module):
         features = self.encode_image(images)
         logits, presence = self.decode(features.take(image_index), self.encode_text(words))
         return logits, presence, features.place_logits
-
-
-def _twice(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -261,4 +261,5 @@ def _resize(logits: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _bytes_of(encoded: _Encoded) -> int:
-    return sum(m.nbytes for m in encoded.features.maps)
+    features = encoded.features
+    return sum(m.nbytes for m in (*features.skips, features.tokens, features.place_logits))

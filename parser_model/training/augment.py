@@ -70,9 +70,9 @@ def geometry(flips: list[Flips], generator: torch.Generator, *, strength: float 
     return torch.where(plain[:, None, None], identity, matrix)
 
 
-def warp(x: Tensor, matrix: Tensor) -> Tensor:
-    """Resample (N, C, S, S) by affine maps, zeros outside."""
-    grid = F.affine_grid(matrix, [x.shape[0], 1, x.shape[2], x.shape[3]], align_corners=False)
+def warp(x: Tensor, matrix: Tensor, size: int) -> Tensor:
+    """Resample (N, C, S, S) by affine maps to (N, C, size, size), zeros outside."""
+    grid = F.affine_grid(matrix, [x.shape[0], 1, size, size], align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
