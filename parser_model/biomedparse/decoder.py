@@ -239,7 +239,7 @@ class Predictor(nn.Module):
         allowed_self = _visible(real, q, n)
         words = tokens.expand(n, *tokens.shape)
         for i in range(len(self.transformer_cross_attention_layers)):
-            hidden = blocked[i] if blocked is not None else self._blocked(objects, memory, i)
+            hidden = blocked[i] if blocked is not None else self.blocked(objects, memory, i)
             objects = self.transformer_cross_attention_layers[i](
                 objects,
                 self.query_embed.weight,
@@ -254,8 +254,14 @@ class Predictor(nn.Module):
             objects, words = x.unflatten(0, (n, groups)).split([q, tokens.shape[1]], dim=2)
         return self._answer(objects, memory, text)
 
-    def _blocked(self, objects: Tensor, memory: ImageMemory, layer: int) -> Tensor:
-        """Where the queries' present masks are off, at the size the layer looks at."""
+    def blocked(self, objects: Tensor, memory: ImageMemory, layer: int) -> Tensor:
+        """Where queries (N, G, Q, C) may not look in a layer: where their present masks are off.
+
+        Returns
+        -------
+        (N, G * Q, h * w) Tensor of bool
+            At the size the layer looks at.
+        """
         codes = self.mask_embed(self.decoder_norm(objects)).flatten(1, 2)
         return codes @ memory.level_features[layer % LEVELS] < 0
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -181,9 +180,7 @@ def combine_masks(
     return {targets[index]: mask.astype(np.uint8) for index, mask in zip(kept, final, strict=True)}
 
 
-def _winners(
-    stack: NDArray[np.floating], candidates: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _winners(stack: NDArray[np.floating], candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """For each pixel, True for the candidate of the highest value; the first of equals."""
     value = np.where(candidates, stack, -math.inf)
     first = value.argmax(axis=0)
