@@ -8,12 +8,14 @@ TORCH_CUDA  ?= $(if $(wildcard .venv/.torch-cuda),1,0)
 TORCH_INDEX ?=
 ARGS        ?=
 
-PY     := .venv/bin/python
-PIP    := $(PY) -m pip -qq --disable-pip-version-check
-TORCH  := $(shell sed -n 's/^torch==//p' constraints.txt)
+PY      := .venv/bin/python
+PIP     := $(PY) -m pip -qq --disable-pip-version-check
+TORCH   := $(shell sed -n 's/^torch==//p' constraints.txt)
 FLAVOUR := $(if $(filter-out 0,$(TORCH_CUDA)),cuda,cpu)
 # Only Linux has CPU and CUDA builds of the same version; elsewhere there is one to take.
-BUILD  := $(if $(and $(filter Linux,$(shell uname -s)),$(filter cpu,$(FLAVOUR))),+cpu,)
+BUILD_Linux_cpu  := torch==$(TORCH)+cpu
+BUILD_Linux_cuda := torch==$(TORCH),!=$(TORCH)+cpu
+BUILD := $(or $(BUILD_$(shell uname -s)_$(FLAVOUR)),torch==$(TORCH))
 
 TORCH_STAMP := .venv/.torch-$(FLAVOUR)
 APP_STAMP   := .venv/.app
@@ -64,8 +66,7 @@ $(PY):
 $(TORCH_STAMP): constraints.txt | $(PY)
 	@echo "Installing PyTorch $(TORCH) ($(FLAVOUR)) ..."
 	@$(PIP) install --upgrade pip
-	@if [ -n "$$(ls .venv/.torch-* 2>/dev/null)" ] && [ ! -e $@ ]; then $(PIP) uninstall --yes torch; fi
-	@$(PIP) install "torch==$(TORCH)$(BUILD)" -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") || { \
+	@$(PIP) install "$(BUILD)" -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") || { \
 	  echo "No PyTorch $(TORCH) for $(FLAVOUR) in your package index. Either name PyTorch's own index (pytorch.org, 'Get started')" >&2; \
 	  echo "with 'make setup TORCH_INDEX=ADDRESS', or take the large CUDA build with 'make setup TORCH_CUDA=1'." >&2; exit 1; }
 	@rm -f .venv/.torch-* && touch $@
