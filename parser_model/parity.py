@@ -15,7 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from parser_model.biomedparse.decoder import ImageMemory
 from parser_model.biomedparse.recorded import (
     Arrays,
     Recorded,
@@ -105,7 +108,7 @@ def repeat(run: Recorded) -> Repeated:
     result = Repeated()
     known: set[str] = set()
     for forced in (False, True) if masks is not None else (False,):
-        blocked = [torch.from_numpy(mask)[None] for mask in masks] if forced and masks else None
+        blocked = None if not forced or masks is None else _as_blocked(masks, memory)
         trace = Trace(_wanted(run))
         trace_decode(network, memory, text, trace, out_hw=out_hw, blocked=blocked)
         # What comes before the decoder is the same in both runs and listed once.
@@ -124,6 +127,14 @@ def repeat(run: Recorded) -> Repeated:
     return result
 
 
+def _as_blocked(masks: list[NDArray[np.bool_]], memory: ImageMemory) -> list[Tensor]:
+    """Recorded masks for the decoder, without the bits that filled their last byte."""
+    sizes = [features.shape[-1] for features in memory.level_features]
+    return [
+        torch.from_numpy(mask[:, : sizes[i % len(sizes)]])[None] for i, mask in enumerate(masks)
+    ]
+
+
 def _flipped(run: Recorded, values: Arrays) -> bool:
     """Whether masks between the layers differ from the recorded ones anywhere."""
     return any(
@@ -133,7 +144,7 @@ def _flipped(run: Recorded, values: Arrays) -> bool:
     )
 
 
-def _as_recorded(prob: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _as_recorded(prob: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Every n-th pixel of probability maps, as many as were recorded."""
     if len(shape) != 3 or prob.shape == shape:
         return prob
@@ -198,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{run.name}: not computed here: {', '.join(result.unknown)}", file=sys.stderr)
     if options.dump is not None:
         with options.dump.open("wb") as file:
-            np.savez(file, **dump)
+            np.savez(file, allow_pickle=False, **dump)
     print(_table(lines))
     outside = sum(not line.holds for line in lines)
     print(f"{len(lines)} compared, {outside} outside their limits.")

@@ -6,6 +6,9 @@ are, and a permuted view is what convolutions call channels-last, so no step cop
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,8 +55,8 @@ class FocalModulation(nn.Module):
         # Dividing the few gate channels does what dividing the sum of the wide maps would.
         gates = F.linear(x, weight[2 * c :], bias[2 * c :]) / (self.levels + 1)
         total: Tensor | None = None
-        for level, layer in enumerate(self.focal_layers):
-            context = F.gelu(_convolve(layer[0], context))
+        for level, layer in enumerate(cast(Iterable[nn.Sequential], self.focal_layers)):
+            context = F.gelu(_convolve(cast(nn.Conv2d, layer[0]), context))
             gated = context * gates[..., level : level + 1]
             total = gated if total is None else total + gated
         whole = F.gelu(context.mean((1, 2), keepdim=True))
@@ -157,7 +160,7 @@ class Backbone(nn.Module):
         """
         x = self.patch_embed(pixels.permute(0, 2, 3, 1))
         maps: list[Tensor] = []
-        for i, stage in enumerate(self.layers):
+        for i, stage in enumerate(cast(Iterable[Stage], self.layers)):
             x = stage(x)
             maps.append(self.get_submodule(f"norm{i}")(x).permute(0, 3, 1, 2))
             if stage.downsample is not None:

@@ -11,8 +11,9 @@ queries; together, as the public code has it, all phrases form one group and inf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -65,7 +66,7 @@ class ImageMemory:
         """The same on another device."""
         return self._each(lambda x: x.to(device))
 
-    def _each(self, change) -> ImageMemory:  # type: ignore[no-untyped-def]
+    def _each(self, change: Callable[[Tensor], Tensor]) -> ImageMemory:
         return ImageMemory(
             change(self.mask_features),
             tuple(change(x) for x in self.level_features),
@@ -176,6 +177,10 @@ class Predictor(nn.Module):
         self.class_embed = nn.Parameter(torch.empty(width, config.embedding_width))
         self.mask_embed = MLP(width, width, width, config.pixel_decoder.mask_width)
 
+    def _cross_attentions(self) -> list[Attention]:
+        layers = cast(Iterable[CrossAttentionLayer], self.transformer_cross_attention_layers)
+        return [layer.multihead_attn for layer in layers]
+
     def remember(self, mask_features: Tensor, multi_scale: Sequence[Tensor]) -> ImageMemory:
         """Compute all that phrases will need of the images.
 
@@ -197,8 +202,8 @@ class Predictor(nn.Module):
             )
             level_features.append(resized.flatten(2).contiguous())
         pairs = [
-            layer.multihead_attn.keys_values(*sources[i % LEVELS])
-            for i, layer in enumerate(self.transformer_cross_attention_layers)
+            attention.keys_values(*sources[i % LEVELS])
+            for i, attention in enumerate(self._cross_attentions())
         ]
         return ImageMemory(
             mask_features.contiguous(),

@@ -70,12 +70,14 @@ class Recorded:
         """Recorded cross-attention masks (Q, L) of each layer, True where not attended to."""
         masks = []
         for i in range(layers):
-            mask = self.arrays.get(f"dec{i}_crossmask")
-            packed = self.arrays.get(f"dec{i}_crossmask_packed")
-            if mask is None and packed is None:
+            key = f"dec{i}_crossmask"
+            if key in self.arrays:
+                masks.append(self.arrays[key].astype(bool))
+            elif f"{key}_packed" in self.arrays:
+                masks.append(np.unpackbits(self.arrays[f"{key}_packed"], axis=1).astype(bool))
+            else:
                 return None
-            masks.append(np.unpackbits(packed, axis=1) if mask is None else mask)
-        return [mask.astype(bool) for mask in masks]
+        return masks
 
 
 def data_folder() -> Path:
@@ -250,8 +252,8 @@ def input_ids(run: Recorded) -> tuple[torch.Tensor, torch.Tensor]:
     if "prompts" in arrays:
         tokenise = tokenizer(run.folder)
         if tokenise is not None:
-            ids, lengths = tokenise([str(phrase) for phrase in arrays["prompts"]])
-            return torch.from_numpy(ids), torch.from_numpy(lengths)
+            made, counts = tokenise([str(phrase) for phrase in arrays["prompts"]])
+            return torch.from_numpy(made), torch.from_numpy(counts)
     if "input_ids" not in arrays:
         raise SetupError(f"{run.name} has no token ids, and there is no tokenizer file for it.")
     ids = torch.from_numpy(arrays["input_ids"].astype(np.int64))[:, :CONTEXT]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from parser_model.biomedparse.backbone import FocalBlock, Stage
 from parser_model.biomedparse.decoder import Decoded, ImageMemory
 from parser_model.biomedparse.layers import sine_position
 from parser_model.biomedparse.network import BiomedParseNetwork
@@ -59,10 +61,11 @@ def statistics(value: Tensor) -> NDArray[np.float32]:
 @contextmanager
 def _watching(watched: Sequence[tuple[nn.Module, Callable[[Any], None]]]) -> Iterator[None]:
     """Call each function with its module's output while the context lasts."""
-    handles = [
-        module.register_forward_hook(lambda _m, _i, output, see=see: see(output))
-        for module, see in watched
-    ]
+
+    def hook(see: Callable[[Any], None], _module: nn.Module, _inputs: Any, output: Any) -> None:
+        see(output)
+
+    handles = [module.register_forward_hook(partial(hook, see)) for module, see in watched]
     try:
         yield
     finally:
@@ -90,22 +93,31 @@ def trace_image(network: BiomedParseNetwork, pixels: Tensor, trace: Trace) -> Im
         position = sine_position(height, width, channels, projected.device)
         keep("pd_pos", position.T.unflatten(1, (height, width)))
 
+    def see_stem(x: Tensor) -> None:
+        keep("patch_embed", x[0].permute(2, 0, 1))
+
+    def see_block(name: str, x: Tensor) -> None:
+        keep(name, x[0].flatten(0, 1))
+
+    def see_first(name: str, x: Tensor) -> None:
+        keep(name, x[0])
+
     watched: list[tuple[nn.Module, Callable[[Any], None]]] = [
         (backbone, see_maps),
-        (backbone.patch_embed, lambda x: keep("patch_embed", x[0].permute(2, 0, 1))),
+        (backbone.patch_embed, see_stem),
         (pixel_decoder, see_decoded),
         (pixel_decoder.input_proj, see_projected),
-        (pixel_decoder.transformer, lambda x: keep("pd_transformer", x[0])),
+        (pixel_decoder.transformer, partial(see_first, "pd_transformer")),
     ]
-    for i, stage in enumerate(backbone.layers):
-        for j, block in enumerate(stage.blocks):
+    for i, stage in enumerate(cast(Iterable[Stage], backbone.layers)):
+        for j, block in enumerate(cast(Iterable[FocalBlock], stage.blocks)):
             name = f"stage{i}_block{j}"
             watched += [
-                (block, lambda x, name=name: keep(f"{name}_out", x[0].flatten(0, 1))),
-                (block.modulation, lambda x, name=name: keep(f"{name}_modulation", x[0])),
+                (block, partial(see_block, f"{name}_out")),
+                (block.modulation, partial(see_first, f"{name}_modulation")),
             ]
     for j, layer in enumerate(pixel_decoder.transformer.encoder.layers):
-        watched.append((layer, lambda x, j=j: keep(f"pd_enc{j}", x[0])))
+        watched.append((layer, partial(see_first, f"pd_enc{j}")))
     keep("padded_shape", torch.tensor(network.normalise(pixels).shape))
     with _watching(watched):
         return network.encode_image(pixels)
@@ -143,6 +155,12 @@ def trace_decode(
     # The state before each head: at first the learned queries, then what each layer leaves.
     objects: list[Tensor] = [predictor.query_feat.weight[None, None]]
 
+    def see_cross(i: int, x: Tensor) -> None:
+        trace.keep(f"dec{i}_cross", x[0, 0])
+
+    def see_self(i: int, x: Tensor) -> None:
+        trace.keep(f"dec{i}_self", x[0])
+
     def see_layer(i: int, x: Tensor) -> None:
         trace.keep(f"dec{i}_ffn", x[0])
         objects.append(x[:, :q][None])
@@ -157,9 +175,9 @@ def trace_decode(
         )
     ):
         watched += [
-            (cross, lambda x, i=i: trace.keep(f"dec{i}_cross", x[0, 0])),
-            (own, lambda x, i=i: trace.keep(f"dec{i}_self", x[0])),
-            (ffn, lambda x, i=i: see_layer(i, x)),
+            (cross, partial(see_cross, i)),
+            (own, partial(see_self, i)),
+            (ffn, partial(see_layer, i)),
         ]
     with _watching(watched):
         decoded = network.decode(memory, text, together=True, blocked=blocked)
