@@ -228,7 +228,7 @@ def input_pixels(run: Recorded, size: int) -> tuple[NDArray[np.uint8], tuple[int
         raise SetupError(f"{run.name} has neither pixels (input_u8) nor the name of an image.")
     if "out_hw" in arrays:
         out_hw = int(arrays["out_hw"][0]), int(arrays["out_hw"][1])
-    return np.ascontiguousarray(pixels), out_hw or (pixels.shape[0], pixels.shape[1])
+    return np.array(pixels), out_hw or (pixels.shape[0], pixels.shape[1])
 
 
 def _sha256(array: NDArray[np.uint8]) -> str:

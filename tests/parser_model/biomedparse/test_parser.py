@@ -1,0 +1,154 @@
+"""The parser: the seam's promises, with substitute weights."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from parser_model.biomedparse.fitting import Placement
+from parser_model.biomedparse.parser import BiomedParseParser
+from parser_model.biomedparse.recorded import data_folder
+from parser_model.errors import RequestError
+from parser_model.ontology import ontology
+from parser_model.types import Parser
+from tests.parser_model.biomedparse.conftest import TINY
+
+
+class WordsToIds:
+    """Stands in for the tokenizer, whose file may not be at hand."""
+
+    def __call__(self, phrases):
+        ids = np.full((len(phrases), 77), 99)
+        lengths = []
+        for row, phrase in zip(ids, phrases, strict=True):
+            words = [zlib.crc32(word.encode()) % 97 for word in phrase.split()]
+            row[: len(words) + 1] = [98, *words]
+            lengths.append(len(words) + 2)
+        return ids, np.array(lengths)
+
+
+@pytest.fixture
+def parser(network):
+    return make(network)
+
+
+def make(network, **options) -> BiomedParseParser:
+    tokenizer: Any = WordsToIds()
+    return BiomedParseParser(network, tokenizer, ontology(), **options)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+
+
+def test_it_fills_the_seam(parser, image):
+    assert isinstance(parser, Parser)
+    rows = parser.parse([image, image[:20]], ["liver", "a spaceship"])
+    assert [len(row) for row in rows] == [2, 2]
+    for row, shape in zip(rows, [(50, 70), (20, 70)], strict=True):
+        assert [item.target for item in row] == ["liver", None]
+        for item in row:
+            assert item.probability.shape == item.mask.shape == shape
+            assert item.presence is None
+    assert not rows[0][1].mask.any()
+    assert not rows[0][1].present
+
+
+def test_neighbours_change_nothing_at_all(parser, image):
+    beside = parser.parse([image], ["spleen", "liver", "moon", "left kidney"])[0][1]
+    alone = parser.parse([image], ["liver"])[0][0]
+    assert np.array_equal(beside.probability, alone.probability)
+
+
+def test_synonyms_share_an_answer(parser, image):
+    a, b = parser.parse([image], ["liver", "the Liver"])[0]
+    assert (a.phrase, b.phrase) == ("liver", "the Liver")
+    assert np.array_equal(a.mask, b.mask)
+
+
+def test_images_are_remembered_within_the_budget(network, image):
+    parser = make(network)
+    assert [parser.parse([image], ["liver"])[0][0].encoded for _ in range(2)] == [True, False]
+    assert not parser.parse([image.copy()], ["spleen"])[0][0].encoded
+    assert [item.encoded for item in parser.parse([image[::-1]], ["liver", "spleen"])[0]] == [
+        True,
+        False,
+    ]
+    forgetful = make(network, memory_bytes=0)
+    assert all(forgetful.parse([image], ["liver"])[0][0].encoded for _ in range(2))
+
+
+def test_the_place_is_told_to_the_network(parser, image):
+    bare = parser.parse([image], ["liver"])[0][0]
+    placed = parser.parse([image], ["liver"], modality="CT", site="abdomen")[0][0]
+    assert not np.array_equal(bare.probability, placed.probability)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2000, 30), (64, 64)])
+@pytest.mark.parametrize("fit", ["pad", "squeeze"])
+def test_images_of_any_shape(network, shape, fit):
+    image = np.full((*shape, 3), 90, np.uint8)
+    found = make(network, fit=fit).parse([image], ["liver"])[0][0]
+    assert found.mask.shape == shape
+    assert np.isfinite(found.probability).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "prompts"),
+    [
+        ([], ["liver"]),
+        ([np.zeros((4, 4, 3), np.uint8)], []),
+        ([np.zeros((4, 4, 3), np.uint8)], "liver"),
+        ([np.zeros((4, 4, 3))], ["liver"]),
+        ([np.zeros((4, 4), np.uint8)], ["liver"]),
+        ([np.zeros((0, 4, 3), np.uint8)], ["liver"]),
+    ],
+)
+def test_bad_requests_are_refused(parser, images, prompts):
+    with pytest.raises(RequestError):
+        parser.parse(images, prompts)
+
+
+def test_many_and_odd_phrases(parser, image):
+    phrases = ["liver", "🫁", "", "x" * 10_000] * 125
+    found = parser.parse([image], phrases)[0]
+    assert [item.target for item in found] == ["liver", None, None, None] * 125
+
+
+def test_squares_come_back_as_the_public_code_resamples_them():
+    logits = torch.randn(2, 16, 16, generator=torch.Generator().manual_seed(0))
+    for shape in ((40, 40), (13, 57), (16, 16)):
+        ours = Placement.of(*shape, 64, "squeeze").bring_back(logits, shape)
+        theirs = F.interpolate(logits[None], size=shape, mode="bilinear", align_corners=False)[0]
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_padding_is_cut_off_again():
+    placement = Placement.of(30, 60, 64, "pad")
+    assert (placement.top, placement.left, placement.height, placement.width) == (16, 0, 32, 64)
+    square = placement.fit(np.full((30, 60, 3), 200, np.uint8))
+    assert not square[:16].any()
+    assert (square[16:48] == 200).all()
+    logits = torch.full((1, 64, 64), -1.0)
+    logits[:, 16:48] = 1.0
+    assert (placement.bring_back(logits, (30, 60)) > 0).all()
+
+
+def test_loading_from_files(entries, reference, tmp_path, image):
+    big = torch.zeros(49408, TINY.text.width)
+    entries["sem_seg_head.predictor.lang_encoder.lang_encoder.token_embedding.weight"] = big
+    save_file(entries, tmp_path / "w.safetensors")
+    config = replace(TINY, text=replace(TINY.text, vocabulary=49408))
+    parser = BiomedParseParser.load(
+        tmp_path / "w.safetensors", data_folder() / "reference" / "clip_bpe", config=config
+    )
+    assert len(parser.info.weights_sha256 or "") == 64
+    assert parser.parse([image], ["liver"])[0][0].target == "liver"
