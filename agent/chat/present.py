@@ -1,0 +1,195 @@
+"""Turn events and measurements into what the page shows; knows nothing of Chainlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent.events import ToolFinished, Turn
+from agent.evidence import UNVERIFIED
+
+if TYPE_CHECKING:
+    from agent.chat.sessions import ChatSession
+    from tools.case import Case, FoundObject, Measurement
+
+SOURCES = {
+    "dicom-pixel-spacing": "the file (DICOM PixelSpacing)",
+    "dicom-imager-pixel-spacing": "the file (ImagerPixelSpacing: at the detector, not the body)",
+    "nifti-affine": "the file (NIfTI header)",
+    "ultrasound-region": "the file (ultrasound calibration)",
+    "slide-mpp": "the file (slide resolution)",
+    "user": "the scale you gave",
+}
+MODALITIES = {"fundus": "retinal photograph", "endoscope": "endoscopy", "X-Ray": "X-ray"}
+_LENGTHS = ("mm", "mm2", "mm3", "cm", "cm2", "mL", "um", "1/mm2")
+
+_TOOLS = {
+    "segment": "Find",
+    "find_everything": "Find everything",
+    "measure": "Measure",
+    "compare": "Compare",
+    "set_scale": "Set the scale",
+    "describe_scan": "Describe",
+    "show": "Show",
+    "decline": "Check what may be answered",
+}
+_SUBJECTS = ("phrases", "phrase", "object", "objects", "first", "second")
+
+
+def step_title(tool: str, arguments: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Name a tool call in plain words, e.g. "Find optic disc in scan-1".
+
+    Parameters
+    ----------
+    tool : str
+    arguments : mapping
+    names : mapping of str to str
+        What to call an object, by its id.
+    """
+    subjects: list[str] = []
+    for key in _SUBJECTS:
+        given = arguments.get(key) or ()
+        subjects += [given] if isinstance(given, str) else map(str, given)
+    title = _TOOLS.get(tool, tool.replace("_", " ").capitalize())
+    if subjects:
+        title += " " + ", ".join(names.get(subject, subject) for subject in subjects)
+    scan = arguments.get("scan")
+    return f"{title} in {scan}" if scan else title
+
+
+def step_result(event: ToolFinished) -> str:
+    """Say what a tool call gave and how long it took."""
+    notes = [seconds(event.seconds)]
+    if event.encoded is not None:
+        notes.append("image read by the parser" if event.encoded else "image already known")
+    return f"{event.summary}\n\n{' · '.join(notes)}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration, e.g. "0.41 s"."""
+    return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def number(value: float) -> str:
+    """Write a number with about four digits that mean something."""
+    size = abs(value)
+    if float(value).is_integer() and size < 1e15:
+        return f"{int(value):,}"
+    digits = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:,.{digits}f}"
+
+
+def source_of(unit: str, spacing_source: str | None) -> str:
+    """Say where a unit comes from."""
+    if unit in _LENGTHS:
+        return SOURCES.get(spacing_source or "", (spacing_source or "").replace("-", " "))
+    return {
+        "px": "pixels of the picture",
+        "px2": "pixels of the picture",
+        "HU": "the file (CT rescale)",
+        "percent": "share of pixels",
+    }.get(unit, "")
+
+
+def scan_facts(case: Case, scan_id: str) -> str:
+    """Describe a scan in a line, e.g. "CT · 128 × 128 px · 0.66 × 0.66 mm per pixel"."""
+    scan = case.scans[scan_id]
+    modality = case.modality(scan_id)
+    facts = [MODALITIES.get(modality, modality)] if modality else []
+    facts.append(f"{scan.shape[1]} × {scan.shape[0]} px")
+    spacing = scan.geometry.spacing_mm
+    if spacing is None:
+        facts.append("no pixel spacing")
+    else:
+        facts.append(f"{number(spacing[1])} × {number(spacing[0])} mm per pixel")
+    return " · ".join(facts)
+
+
+def final_text(turn: Turn, signature: str = "") -> str:
+    """Return the finished answer: text, what is unverified in it, warnings, and a last line."""
+    parts = [turn.answer.replace(UNVERIFIED, " ⚠")]
+    if turn.unverified:
+        parts.append("> ⚠ Not verified: no measurement on a mask stands behind this.")
+    parts += [f"> {warning}" for warning in turn.warnings]
+    if signature:
+        parts.append(f"*{signature}*")
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def signature(session: ChatSession) -> str:
+    """Say which programs answered, and what the answer may be used for."""
+    return f"{session.conversation.banner} · Research use only — not for diagnosis"
+
+
+def overlays(session: ChatSession, turn: Turn) -> list[dict[str, Any]]:
+    """Return one set of ScanOverlay props for each scan the answer refers to."""
+    case = session.conversation.case
+    by_scan: dict[str, list[FoundObject]] = {}
+    for object_id in turn.object_ids:
+        found = case.objects.get(object_id)
+        if found is not None:
+            by_scan.setdefault(found.scan, []).append(found)
+    return [
+        _overlay(session, scan_id, found, turn)
+        for scan_id, found in by_scan.items()
+        if scan_id in case.scans
+    ]
+
+
+def _overlay(
+    session: ChatSession, scan_id: str, found: list[FoundObject], turn: Turn
+) -> dict[str, Any]:
+    case = session.conversation.case
+    scan = case.scans[scan_id]
+    height, width = scan.shape[:2]
+    spacing = scan.geometry.spacing_mm
+    # Pixels need not be square; the picture is shown as it is in the body.
+    stretch = spacing[1] / spacing[0] if spacing else 1.0
+    ids = {item.id for item in found}
+    rows = [case.measurements[key] for key in turn.measurement_ids if key in case.measurements]
+    return {
+        "scan": {
+            "id": scan_id,
+            "url": session.url(scan_id),
+            "facts": scan_facts(case, scan_id),
+            "credit": session.credits.get(scan_id, ""),
+            "aspect": round(width * stretch / height, 4),
+            "hasScale": spacing is not None,
+        },
+        "signature": signature(session),
+        "layers": [_layer(session, item) for item in found],
+        "measurements": [
+            _row(item, scan.geometry.spacing_source)
+            for item in rows
+            if item.object in ids or item.object is None
+        ],
+    }
+
+
+def _layer(session: ChatSession, found: FoundObject) -> dict[str, Any]:
+    shown = found.present and bool(found.mask.any())
+    same = found.target is None or found.target == found.name
+    return {
+        "id": found.id,
+        "name": found.name if same else f"{found.name} ({found.target})",
+        "colour": found.colour,
+        "present": found.present,
+        "presence": None if found.presence is None else round(found.presence, 2),
+        "area": session.url(found.id) if shown else None,
+        "outline": session.url(f"{found.id}-outline") if shown else None,
+        "overlay": session.url(f"{found.id}-overlay") if shown else None,
+    }
+
+
+def _row(item: Measurement, spacing_source: str | None) -> dict[str, Any]:
+    name = item.name.replace("_", " ").capitalize()
+    # The text is "412 mm² (380-450)", as in the answer, so that both always agree.
+    value, _, spread = item.text.partition(" (")
+    return {
+        "id": item.id,
+        "object": item.object,
+        "name": f"{name}, part {item.part}" if item.part is not None else name,
+        "value": value,
+        "range": spread.removesuffix(")"),
+        "source": source_of(item.unit, spacing_source),
+    }
