@@ -1,7 +1,8 @@
 """The backbone: four stages of focal modulation.
 
 Maps are kept as (N, H, W, C). Then linear layers and layer norms run on the last axis as they
-are, and a permuted view is what convolutions call channels-last, so no step copies.
+are, and a permuted view is what convolutions call channels-last, so no step copies. Layers cast
+their input to the type of their weights, which may differ from that of the sums between them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from parser_model.biomedparse.config import BackboneConfig
 
 def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Apply a convolution to (N, H, W, C) and give the same layout."""
-    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return conv(x.to(conv.weight.dtype).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class FocalModulation(nn.Module):
@@ -49,6 +50,7 @@ class FocalModulation(nn.Module):
         """Modulate (N, H, W, C)."""
         c = self.width
         weight, bias = self.f.weight, self.f.bias
+        x = x.to(weight.dtype)
         # Three products instead of one and a split: each result is contiguous.
         query = F.linear(x, weight[:c], bias[:c])
         context = F.linear(x, weight[c : 2 * c], bias[c : 2 * c])
@@ -61,8 +63,8 @@ class FocalModulation(nn.Module):
             total = gated if total is None else total + gated
         whole = F.gelu(context.mean((1, 2), keepdim=True))
         total = whole * gates[..., self.levels :] + (0 if total is None else total)
-        modulator = F.linear(total, self.h.weight.flatten(1), self.h.bias)
-        return self.proj(query * modulator)
+        modulator = F.linear(total.to(self.h.weight.dtype), self.h.weight.flatten(1), self.h.bias)
+        return self.proj((query * modulator).to(self.proj.weight.dtype))
 
 
 class FeedForward(nn.Module):
@@ -74,7 +76,7 @@ class FeedForward(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(F.gelu(self.fc1(x.to(self.fc1.weight.dtype))))
 
 
 class FocalBlock(nn.Module):
@@ -91,8 +93,9 @@ class FocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (N, H, W, C)."""
-        x = x + self.gamma_1 * self.norm1(self.modulation(x))
-        return x + self.gamma_2 * self.norm2(self.mlp(x))
+        kind = self.gamma_1.dtype
+        x = x + self.gamma_1 * self.norm1(self.modulation(x).to(kind))
+        return x + self.gamma_2 * self.norm2(self.mlp(x).to(kind))
 
 
 class ConvolvedEmbedding(nn.Module):
@@ -105,7 +108,7 @@ class ConvolvedEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, inside) to (N, H / stride, W / stride, outside)."""
-        return self.norm(_convolve(self.proj, x))
+        return self.norm(_convolve(self.proj, x).to(self.norm.weight.dtype))
 
 
 class Stage(nn.Module):

@@ -17,6 +17,7 @@ from parser_model.biomedparse.config import BiomedParseConfig
 from parser_model.biomedparse.decoder import Decoded, ImageMemory
 from parser_model.biomedparse.fitting import Fit, Placement
 from parser_model.biomedparse.network import BiomedParseNetwork
+from parser_model.biomedparse.precision import lower_precision
 from parser_model.biomedparse.text import TextEncoding
 from parser_model.biomedparse.tokenizer import Tokenizer
 from parser_model.errors import RequestError
@@ -24,9 +25,8 @@ from parser_model.memory import FeatureMemory, content_key
 from parser_model.ontology import Ontology, ontology
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo
 
-_MEMORY_BYTES = 1024 * 2**20  # two images in fp32, five in bf16
+_MEMORY_BYTES = 1024 * 2**20  # two images of 442 MB
 _TEXTS = 4096
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _LICENCE = "see the model card of microsoft/BiomedParse"
 _NOTES = (
     "Presence is not calibrated for these weights: an object counts as present when its mask "
@@ -49,7 +49,7 @@ class BiomedParseParser:
         Which phrases are known, and by what name the network was trained on them.
     weights_sha256 : str or None
     precision : {"fp32", "bf16"}
-        Of the network's weights.
+        What was done to the network; "bf16" means `lower_precision`.
     fit : {"pad", "squeeze"}
         How an image that is not square fills the square: in proportion with black around, as
         the training images were, or stretched, as the public inference function does.
@@ -125,7 +125,9 @@ class BiomedParseParser:
         SetupError
             If a file is missing, damaged or not what it should be.
         """
-        network = load_network(weights, config, device=device, dtype=_TYPES[precision])
+        network = load_network(weights, config, device=device)
+        if precision == "bf16":
+            lower_precision(network)
         return cls(
             network,
             Tokenizer.from_file(tokenizer),

@@ -26,7 +26,8 @@ class NormedConv(nn.Conv2d):
         self.activate = activate
 
     def forward(self, input: Tensor) -> Tensor:
-        x = self.norm(super().forward(input))
+        x = super().forward(input.to(self.weight.dtype))
+        x = self.norm(x.to(self.norm.weight.dtype))
         return F.relu(x) if self.activate else x
 
 
@@ -115,11 +116,14 @@ class PixelDecoder(nn.Module):
             At strides 32, 16 and 8.
         """
         res2, res3, res4, res5 = maps
-        at32 = self.layer_4(self.transformer(self.input_proj(res5)))
+        at32 = self.layer_4(
+            self.transformer(self.input_proj(res5.to(self.input_proj.weight.dtype)))
+        )
         at16 = self.layer_3(_add_coarser(self.adapter_3(res4), at32))
         at8 = self.layer_2(_add_coarser(self.adapter_2(res3), at16))
         at4 = self.layer_1(_add_coarser(self.adapter_1(res2), at8))
-        return self.mask_features(at4), (at32, at16, at8)
+        features = self.mask_features(at4.to(self.mask_features.weight.dtype))
+        return features.to(at4.dtype), (at32, at16, at8)
 
 
 def _add_coarser(fine: Tensor, coarse: Tensor) -> Tensor:
