@@ -1,0 +1,97 @@
+"""Measurements between two masks of one image."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from parser_model.errors import ToolError
+from tools.measuring.checks import Mask, Spacing, checked_pair, length_unit, pixel_size
+from tools.measuring.outline import Points, boundary_points
+from tools.measuring.position import centroid
+from tools.measuring.value import Value
+
+
+def fraction_of(part: Mask, whole: Mask, spacing_mm: Spacing = None) -> Value:
+    """Per cent of `whole` that `part` takes up: |part ∩ whole| / |whole|.
+
+    Pixels of `part` outside `whole` do not count. See `fraction_inside` for the other question.
+    """
+    part, whole = checked_pair(part, whole)
+    return Value(
+        "fraction_of",
+        100.0 * np.count_nonzero(part & whole) / np.count_nonzero(whole),
+        "percent",
+        convention="pixels in both / pixels of the whole",
+    )
+
+
+def fraction_inside(part: Mask, whole: Mask, spacing_mm: Spacing = None) -> Value:
+    """Per cent of `part` that lies inside `whole`: |part ∩ whole| / |part|."""
+    part, whole = checked_pair(part, whole)
+    return Value(
+        "fraction_inside",
+        100.0 * np.count_nonzero(part & whole) / np.count_nonzero(part),
+        "percent",
+        convention="pixels in both / pixels of the first",
+    )
+
+
+def dice(first: Mask, second: Mask, spacing_mm: Spacing = None) -> Value:
+    """Dice overlap 2 |A ∩ B| / (|A| + |B|); 0 if one is empty, ToolError if both are."""
+    first, second = checked_pair(first, second, empty_ok=True)
+    total = np.count_nonzero(first) + np.count_nonzero(second)
+    if total == 0:
+        raise ToolError("Both masks are empty, so their overlap has no meaning.")
+    return Value(
+        "dice",
+        2.0 * np.count_nonzero(first & second) / total,
+        "1",
+        convention="2 × pixels in both / sum of the pixels",
+    )
+
+
+def distance(
+    first: Mask,
+    second: Mask,
+    spacing_mm: Spacing = None,
+    *,
+    between: Literal["edges", "centroids"] = "edges",
+) -> Value:
+    """Shortest distance between the edges of two masks, or the one between their centroids.
+
+    Edges: the width of the gap, 0 where the masks touch or overlap. Pixels are rectangles on one
+    grid, so the shortest gap joins two of their corners: exact, no distance map needed.
+    """
+    first, second = checked_pair(first, second)
+    scale = np.array(pixel_size(spacing_mm))
+    if between == "centroids":
+        start, end = (np.array(centroid(mask).value) + 0.5 for mask in (first, second))
+        convention = "between the centroids"
+    else:
+        convention = "shortest, edge to edge; 0 where the masks touch or overlap"
+        start, end = _nearest(first, second, scale)
+    return Value(
+        "distance",
+        float(np.hypot(*((end - start) * scale))),
+        length_unit(spacing_mm),
+        convention=convention,
+        endpoints=(
+            (float(start[0]), float(start[1])),
+            (float(end[0]), float(end[1])),
+        ),
+    )
+
+
+def _nearest(first: Mask, second: Mask, scale: Points) -> tuple[Points, Points]:
+    """The nearest places of two masks, each (2,) in pixel-edge coordinates."""
+    both = np.flatnonzero(first & second)
+    if len(both):
+        place = np.array(np.unravel_index(both[0], first.shape)) + 0.5
+        return place, place
+    here, there = boundary_points(first), boundary_points(second)
+    gaps, nearest = cKDTree(there * scale).query(here * scale)
+    best = int(gaps.argmin())
+    return here[best], there[nearest[best]]

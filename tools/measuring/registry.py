@@ -1,0 +1,63 @@
+"""All measurements by name; a new one is a function in a file of its own and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tools.measuring import between, callipers, compare, intensity, position, roundness, sizes
+from tools.measuring.checks import Mask, Spacing
+from tools.measuring.intensity import Image
+from tools.measuring.value import Value
+from tools.units import Unit
+
+ShapeFunction = Callable[[Mask, Spacing], Value | tuple[Value, ...]]
+IntensityFunction = Callable[[Mask, Image, Unit], Value]
+MaskPairFunction = Callable[[Mask, Mask, Spacing], Value]
+ValuePairFunction = Callable[[Value, Value], Value]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A measurement of a mask.
+
+    `of` says what it belongs to: the ``whole`` mask, or one connected ``part`` (the largest
+    unless another is asked for), because across a gap it would mean nothing.
+    """
+
+    function: ShapeFunction
+    of: Literal["whole", "part"] = "whole"
+
+
+SHAPES: Final[dict[str, Shape]] = {
+    "area": Shape(sizes.area),
+    "fraction_of_image": Shape(sizes.fraction_of_image),
+    "count": Shape(sizes.count),
+    "longest_diameter": Shape(callipers.longest_diameter, of="part"),
+    "perpendicular_diameter": Shape(callipers.perpendicular_diameter, of="part"),
+    "perimeter": Shape(roundness.perimeter, of="part"),
+    "circularity": Shape(roundness.circularity, of="part"),
+    "centroid": Shape(position.centroid),
+    "bounding_box": Shape(position.bounding_box),
+}
+INTENSITIES: Final[dict[str, IntensityFunction]] = {
+    "mean_intensity": intensity.mean_intensity,
+    "sd_intensity": intensity.sd_intensity,
+    "min_intensity": intensity.min_intensity,
+    "max_intensity": intensity.max_intensity,
+    "median_intensity": intensity.median_intensity,
+    "p10_intensity": intensity.p10_intensity,
+    "p90_intensity": intensity.p90_intensity,
+}
+MASK_PAIRS: Final[dict[str, MaskPairFunction]] = {
+    "fraction_of": between.fraction_of,
+    "fraction_inside": between.fraction_inside,
+    "dice": between.dice,
+    "distance": between.distance,
+}
+VALUE_PAIRS: Final[dict[str, ValuePairFunction]] = {
+    "ratio": compare.ratio,
+    "change": compare.change,
+    "relative_change": compare.relative_change,
+}

@@ -1,0 +1,119 @@
+"""What measuring gives: a number with its unit, its range and the convention behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parser_model.errors import ToolError
+from tools.units import Unit, display_unit, format_value
+from tools.units import convert as convert_number
+
+Point = tuple[float, float]
+"""(row, column) in pixel-edge coordinates: pixel (r, c) covers [r, r + 1) × [c, c + 1)."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One measurement, not yet filed in a case.
+
+    Attributes
+    ----------
+    name : str
+        As in the list of measurement names, e.g. ``"area"``.
+    value : float or tuple of float
+        A tuple only for positions (centroid, bounding_box); `components` then names its entries.
+    unit : Unit
+        px and px2 where the spacing is unknown.
+    low, high : float or None
+        Range, in `unit`; both or neither.
+    part : int or None
+        The connected part measured, from 1 (the largest); None for the whole mask.
+    convention : str
+        How it was measured, in one line.
+    components : tuple of str
+        Names of the entries of a tuple, e.g. ``("row", "column")``.
+    endpoints : tuple of two Points or None
+        The line measured, for the overlay, in pixel-edge coordinates of the image.
+    """
+
+    name: str
+    value: float | tuple[float, ...]
+    unit: Unit
+    low: float | None = None
+    high: float | None = None
+    part: int | None = None
+    convention: str = ""
+    components: tuple[str, ...] = ()
+    endpoints: tuple[Point, Point] | None = None
+
+    def __post_init__(self) -> None:
+        numbers = self.value if isinstance(self.value, tuple) else (self.value,)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"{self.name} must be finite, got {self.value}")
+        if isinstance(self.value, tuple) and len(self.components) != len(self.value):
+            raise ValueError(f"{self.name} has {len(numbers)} numbers, each needs a component name")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.name} needs both ends of its range, or neither")
+        if (
+            self.low is not None
+            and self.high is not None
+            and not (self.low <= self.number <= self.high)
+        ):
+            raise ValueError(f"{self.name} {self.value} lies outside {self.low}-{self.high}")
+
+    @property
+    def number(self) -> float:
+        """The value as one number; ToolError for a position, which is several."""
+        if isinstance(self.value, tuple):
+            raise ToolError(f"{self.name} is {len(self.value)} numbers, not one.")
+        return self.value
+
+    def to(self, unit: Unit) -> Value:
+        """The same measurement in another unit; ToolError where that is impossible."""
+        if unit == self.unit:
+            return self
+        value: float | tuple[float, ...]
+        if isinstance(self.value, tuple):
+            value = tuple(convert_number(number, self.unit, unit) for number in self.value)
+        else:
+            value = convert_number(self.value, self.unit, unit)
+        low, high = (
+            None if end is None else convert_number(end, self.unit, unit)
+            for end in (self.low, self.high)
+        )
+        return replace(self, value=value, unit=unit, low=low, high=high)
+
+    def with_range(self, low: float, high: float) -> Value:
+        """The same measurement with a range, in its own unit."""
+        return replace(self, low=low, high=high)
+
+    def text(self, unit: Unit | None = None) -> str:
+        """As a person reads it, in `unit` or in the one a radiologist would choose."""
+        largest = max(map(abs, self.value)) if isinstance(self.value, tuple) else self.value
+        shown = self.to(unit or display_unit(largest, self.unit))
+        return format_value(shown.value, shown.unit, shown.low, shown.high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `components` and `endpoints` are there only where they say something."""
+        entry: dict[str, Any] = {
+            "part": self.part,
+            "name": self.name,
+            "value": list(self.value) if isinstance(self.value, tuple) else self.value,
+            "unit": self.unit,
+            "low": self.low,
+            "high": self.high,
+            "convention": self.convention,
+        }
+        if self.components:
+            entry["components"] = list(self.components)
+        if self.endpoints is not None:
+            entry["endpoints"] = [list(point) for point in self.endpoints]
+        return entry
+
+
+def joined(values: Sequence[Value] | Value) -> tuple[Value, ...]:
+    """One or several values as a tuple."""
+    return (values,) if isinstance(values, Value) else tuple(values)
