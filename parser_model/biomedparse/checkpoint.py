@@ -8,7 +8,7 @@ and never read.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def network_from_entries(
     config: BiomedParseConfig | None = None,
     *,
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
 ) -> BiomedParseNetwork:
     """Build the network around given tensors, without copying those that fit.
 
@@ -110,8 +110,8 @@ def network_from_entries(
         The used entries, and any whole group of unused ones.
     config : BiomedParseConfig, optional
     device : torch.device or str
-    dtype : torch.dtype
-        Type of the weights in memory.
+    dtype : torch.dtype or None
+        Type of the weights in memory; None leaves each as it is.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def load_network(
     config: BiomedParseConfig | None = None,
     *,
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
 ) -> BiomedParseNetwork:
     """Load a checkpoint: the public ``.pt`` file or a converted ``.safetensors`` one.
 
@@ -155,7 +155,8 @@ def load_network(
     config : BiomedParseConfig, optional
         By default that of the public checkpoint.
     device : torch.device or str
-    dtype : torch.dtype
+    dtype : torch.dtype or None
+        None leaves each weight as it is in the file.
 
     Raises
     ------
@@ -213,7 +214,11 @@ def _unpickle(path: Path) -> Any:
 
 
 def convert_checkpoint(
-    source: Path | str, target: Path | str, config: BiomedParseConfig | None = None
+    source: Path | str,
+    target: Path | str,
+    config: BiomedParseConfig | None = None,
+    *,
+    prepare: Callable[[BiomedParseNetwork], BiomedParseNetwork] | None = None,
 ) -> None:
     """Write the used entries of a checkpoint to a safetensors file.
 
@@ -222,10 +227,14 @@ def convert_checkpoint(
     source, target : Path or str
         The target appears only when it is complete.
     config : BiomedParseConfig, optional
+    prepare : callable, optional
+        Applied before writing, e.g. `lower_precision` for a file of half the size.
     """
     from safetensors.torch import save_file
 
     network = load_network(source, config)
+    if prepare is not None:
+        network = prepare(network)
     target = Path(target)
     unfinished = target.with_name(target.name + ".part")
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}

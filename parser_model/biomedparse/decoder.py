@@ -24,6 +24,8 @@ from parser_model.biomedparse.layers import MLP, Attention, sine_position
 from parser_model.biomedparse.text import LanguageEncoder, TextEncoding
 
 LEVELS = 3
+_BYTES_AT_ONCE = 256 * 2**20
+_BYTES_A_PLACE = 6  # a mask logit in float32, and whether it is blocked and allowed
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +236,32 @@ class Predictor(nn.Module):
             For each layer, where queries may not look, in place of what their masks say: to
             compare with recorded runs, because one flipped bit moves all that follows.
         """
+        p = len(text.phrases)
+        step = p if together or blocked is not None else self._phrases_at_once(memory)
+        if step >= p:
+            return self._decode(memory, text, together, blocked)
+        places = torch.arange(p, device=text.phrases.device)
+        parts = [self._decode(memory, text.take(some), False, None) for some in places.split(step)]
+        return Decoded(
+            torch.cat([part.mask_logits for part in parts], dim=1),
+            torch.cat([part.similarity for part in parts], dim=1),
+            torch.cat([part.matched for part in parts], dim=1),
+            torch.cat([part.query_vectors for part in parts], dim=1),
+        )
+
+    def _phrases_at_once(self, memory: ImageMemory) -> int:
+        """As many phrases as keep the largest map between layers within the budget."""
+        places = max(features.shape[-1] for features in memory.level_features)
+        of_one = len(memory) * self.query_feat.num_embeddings * places * _BYTES_A_PLACE
+        return max(1, _BYTES_AT_ONCE // of_one)
+
+    def _decode(
+        self,
+        memory: ImageMemory,
+        text: TextEncoding,
+        together: bool,
+        blocked: Sequence[Tensor] | None,
+    ) -> Decoded:
         tokens, real = _grouped(text, together)
         n, groups, q = len(memory), len(tokens), self.query_feat.num_embeddings
         width = tokens.shape[-1]

@@ -7,6 +7,11 @@ import gzip
 import numpy as np
 import pytest
 
+from parser_model.biomedparse.everything import (
+    REFERENCE_TARGETS,
+    label_everything,
+    reference_targets,
+)
 from parser_model.biomedparse.postprocess import (
     combine_masks,
     mask_statistics,
@@ -208,3 +213,23 @@ def test_pictures_are_prepared():
         prepare_picture(np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(RequestError):
         prepare_intensities(np.zeros((2, 2, 2)))
+
+
+def test_everything_is_scored_and_shared_out():
+    image = np.full((6, 8, 3), 128, np.uint8)
+    left, right, none = np.zeros((6, 8)), np.zeros((6, 8)), np.zeros((6, 8))
+    left[:, :5], right[:, 4:] = 0.8, 0.9
+    table = {"X": {name: [[8, 2], [3, 3], [3, 3], [3, 3]] for name in ("left", "right", "none")}}
+    maps = {"left": left, "right": right, "none": none}
+    masks, scores = label_everything(maps, image, "X", table)
+    assert set(masks) == {"left", "right"}
+    assert (masks["left"] + masks["right"] == 1).all()
+    assert scores["none"] == 0
+    assert label_everything(maps, image, "X", table, threshold=1.0)[0] == {}
+
+
+def test_targets_of_a_kind_of_image():
+    assert len(reference_targets("CT-Abdomen")) == 13
+    assert len(REFERENCE_TARGETS) == 14
+    with pytest.raises(RequestError, match="CT-Chest"):
+        reference_targets("CT")

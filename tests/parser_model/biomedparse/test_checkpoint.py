@@ -18,6 +18,7 @@ from parser_model.biomedparse.checkpoint import (
 )
 from parser_model.biomedparse.config import BiomedParseConfig
 from parser_model.biomedparse.entries import unused_groups
+from parser_model.biomedparse.precision import lower_precision
 from parser_model.errors import SetupError
 from tests.parser_model.biomedparse.conftest import TINY
 
@@ -148,3 +149,14 @@ def test_absent_files_and_other_contents_are_explained(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     with pytest.raises(SetupError, match="table of named weights"):
         load_network(tmp_path / "list.pt", TINY)
+
+
+def test_a_file_of_half_the_size_keeps_its_types(entries, tmp_path):
+    torch.save(entries, tmp_path / "all.pt")
+    convert_checkpoint(
+        tmp_path / "all.pt", tmp_path / "low.safetensors", TINY, prepare=lower_precision
+    )
+    network = load_network(tmp_path / "low.safetensors", TINY, dtype=None)
+    assert {p.dtype for p in network.parameters()} == {torch.float32, torch.bfloat16}
+    long = load_network(tmp_path / "low.safetensors", TINY)
+    assert {p.dtype for p in long.parameters()} == {torch.float32}

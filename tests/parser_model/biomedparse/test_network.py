@@ -161,3 +161,15 @@ def test_position_encoding_puts_rows_first():
     assert torch.equal(position[:1, :, 4:].expand(2, 3, 4), position[..., 4:])
     whole_turn = position[1, 2]
     torch.testing.assert_close(whole_turn[:2], torch.tensor([0.0, 1.0]), rtol=0, atol=1e-4)
+
+
+def test_many_phrases_are_decoded_some_at_a_time(network, monkeypatch):
+    memory = network.encode_image(picture())
+    text = network.encode_text(ids_of(LONG, LIVER, SPLEEN, LIVER, LONG))
+    at_once = network.decode(memory, text)
+    monkeypatch.setattr("parser_model.biomedparse.decoder._BYTES_AT_ONCE", 7 * 64 * 6 * 2)
+    some = network.decode(memory, text)
+    assert torch.equal(at_once.matched, some.matched)
+    torch.testing.assert_close(at_once.mask_logits, some.mask_logits, rtol=0, atol=1e-4)
+    assert at_once.query_vectors.shape == some.query_vectors.shape
+    assert at_once.similarity.shape == some.similarity.shape
