@@ -166,8 +166,9 @@ async def _step(session: ChatSession, event: ToolStarted) -> cl.Step:
         name=present.step_title(event.tool, event.arguments, names),
         type="tool",
         parent_id=run.id if run else None,  # without a parent the page does not show it
+        show_input=True,
     )
-    step.input = event.arguments
+    step.input = present.step_input(event.arguments)
     await step.send()
     return step
 

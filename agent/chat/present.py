@@ -57,6 +57,16 @@ def step_title(tool: str, arguments: Mapping[str, Any], names: Mapping[str, str]
     return f"{title} in {scan}" if scan else title
 
 
+def step_input(arguments: Mapping[str, Any]) -> str:
+    """Write a tool call's arguments as a line, e.g. "phrases: optic disc · scan: scan-1"."""
+
+    def text(value: Any) -> str:
+        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+    given = [(key, value) for key, value in arguments.items() if value is not None]
+    return " · ".join(f"{key.replace('_', ' ')}: {text(value)}" for key, value in given)
+
+
 def step_result(event: ToolFinished) -> str:
     """Say what a tool call gave and how long it took."""
     notes = [seconds(event.seconds)]

@@ -96,6 +96,8 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         known = result.get(key)
-        both = isinstance(known, dict) and isinstance(value, dict)
-        result[key] = _merged(known, value) if both else value
+        if isinstance(known, dict) and isinstance(value, dict):
+            result[key] = _merged(known, value)
+        else:
+            result[key] = value
     return result

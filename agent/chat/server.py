@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from agent.chat.sessions import Factory
+    from agent.conversation import Conversation
 
 ALLOW_REMOTE = "PARSECHAT_CHAT_ALLOW_REMOTE"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -43,7 +45,7 @@ def build_app(
 
     from agent.chat.routes import router
 
-    registry.configure(make_conversation or _default_conversation)
+    registry.configure(make_conversation or _in_private_folders(app_root))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -153,8 +155,13 @@ def _check_port(host: str, port: int) -> None:
             ) from error
 
 
-def _default_conversation() -> Any:
-    from agent.conversation import Conversation
-    from agent.settings import Settings
+def _in_private_folders(app_root: Path) -> Factory:
+    """Keep every case below the application's folder: what a killed run leaves is swept too."""
 
-    return Conversation(Settings())
+    def make() -> Conversation:
+        from agent.conversation import Conversation
+        from agent.settings import Settings
+
+        return Conversation(Settings(), directory=app_root / "cases" / secrets.token_hex(8))
+
+    return make

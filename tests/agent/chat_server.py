@@ -12,7 +12,7 @@ from tests.agent.chat_fake import FakeConversation
 
 def main() -> None:
     """Serve until stopped."""
-    app = server.build_app(root.prepare(), FakeConversation)
+    app = server.build_app(root.prepare(), FakeConversation)  # type: ignore[arg-type]
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -47,6 +47,11 @@ def test_tool_calls_in_plain_words(tool: str, arguments: dict[str, Any], title: 
     assert present.step_title(tool, arguments, {"mask-1": "optic disc"}) == title
 
 
+def test_arguments_as_a_line() -> None:
+    given = {"phrases": ["optic disc", "cup"], "scan": None, "mm_per_pixel": 0.3}
+    assert present.step_input(given) == "phrases: optic disc, cup · mm per pixel: 0.3"
+
+
 def test_a_tool_s_result_says_how_long_it_took() -> None:
     event = ToolFinished("c", "segment", True, 0.4149, "optic disc: present", ("mask-1",), False)
     assert present.step_result(event) == "optic disc: present\n\n0.41 s · image already known"
