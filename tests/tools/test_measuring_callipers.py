@@ -32,8 +32,13 @@ def ellipse(a, b, degrees=0.0, spacing=(1.0, 1.0)):
     return (u / a) ** 2 + (v / b) ** 2 <= 1
 
 
+def ends(value):
+    assert value.endpoints is not None
+    return value.endpoints
+
+
 def distance_mm(value, spacing):
-    (r0, c0), (r1, c1) = value.endpoints
+    (r0, c0), (r1, c1) = ends(value)
     return np.hypot((r1 - r0) * spacing[0], (c1 - c0) * spacing[1])
 
 
@@ -115,11 +120,11 @@ def test_perpendicular_is_perpendicular_inside_and_not_longer(mask):
     assert across.number <= longest.number * (1 + 1e-9)
     for value in (longest, across):
         assert distance_mm(value, spacing) == pytest.approx(value.number)
-    along = np.subtract(*longest.endpoints) * spacing
-    side = np.subtract(*across.endpoints) * spacing
+    along = np.subtract(*ends(longest)) * spacing
+    side = np.subtract(*ends(across)) * spacing
     assert along @ side == pytest.approx(0, abs=1e-6)
     steps = np.linspace(0.001, 0.999, 97)[:, None]
-    places = across.endpoints[0] + steps * np.subtract(across.endpoints[1], across.endpoints[0])
+    places = ends(across)[0] + steps * np.subtract(ends(across)[1], ends(across)[0])
     inside = np.floor(places).astype(int)
     assert without_holes(mask)[inside[:, 0], inside[:, 1]].all()
 
@@ -177,8 +182,8 @@ def test_unknown_spacing_gives_pixels():
 
 def test_ends_lie_where_the_part_lies_in_the_image():
     value = longest_diameter(rectangle(10, 1))
-    assert sorted(value.endpoints)[0][0] == 3
-    assert sorted(value.endpoints)[1][0] == 13
+    assert sorted(ends(value))[0][0] == 3
+    assert sorted(ends(value))[1][0] == 13
 
 
 def test_empty_mask_says_so():

@@ -20,7 +20,7 @@ RangeFunction = Callable[[Probability, Mask, Spacing], Range]
 
 def _image_range(probability: Probability, mask: Mask, spacing_mm: Spacing) -> Range:
     low, high = area_range(probability, mask)
-    return Range(100 * low / mask.size, min(100.0, 100 * high / mask.size))
+    return Range(100 * low / mask.size, 100 * high / mask.size)
 
 
 RANGES: Final[dict[str, RangeFunction]] = {

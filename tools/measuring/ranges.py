@@ -6,6 +6,7 @@ lies within is not known until coverage is checked against reference outlines.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,14 +58,14 @@ def area_range(probability: Probability, part_mask: Mask, spacing_mm: Spacing = 
 
     Low: the area at probability 0.7, or the area less half a pixel along the outline, whichever
     is smaller. High: the area at 0.3, or half a pixel more, whichever is larger. The measured
-    area always lies within.
+    area always lies within; more than the image is never claimed.
     """
     tight, wide = tight_and_wide(probability, part_mask)
     height, width = pixel_size(spacing_mm)
     pixels = np.count_nonzero(part_mask)
     rim = 0.5 * outline_length(part_mask)  # in pixels: a strip half a pixel wide
     low = max(0.0, min(float(np.count_nonzero(tight)), pixels - rim))
-    high = max(float(np.count_nonzero(wide)), pixels + rim)
+    high = min(float(part_mask.size), max(float(np.count_nonzero(wide)), pixels + rim))
     return Range(float(low * height * width), float(high * height * width))
 
 
@@ -73,8 +74,8 @@ def diameter_ranges(
 ) -> tuple[Range, Range]:
     """Low-high of the longest and the perpendicular diameter of one part, in mm (or px).
 
-    As for the area: the diameters at 0.7 (of the largest part left) and at 0.3, or half a pixel
-    less or more at each end, whichever is wider.
+    As for the area: the diameters at 0.7 (of the largest part left) and at 0.3, or half the room
+    that a pixel takes in that direction less or more at each end, whichever is wider.
     """
     tight, wide = tight_and_wide(probability, part_mask)
     measured = diameters(part_mask, spacing_mm)
@@ -104,6 +105,10 @@ def _range(
 
 
 def _pixel_along(segment: Segment, size: tuple[float, float]) -> float:
-    """How long one pixel step is in the direction of a line, in mm (or px)."""
-    steps = np.hypot(segment.end[0] - segment.start[0], segment.end[1] - segment.start[1])
-    return segment.length / float(steps) if steps else max(size)
+    """How much room a pixel takes in the direction of a line, in mm (or px).
+
+    Between the side of a pixel and its diagonal. The line less this is the distance between the
+    centres of its end pixels, the least that pixels whose centres are inside can mean.
+    """
+    steps = [abs(b - a) * mm for a, b, mm in zip(segment.start, segment.end, size, strict=True)]
+    return (steps[0] * size[0] + steps[1] * size[1]) / math.hypot(*steps)
