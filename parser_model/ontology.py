@@ -85,9 +85,7 @@ class Ontology:
         self.modalities: tuple[str, ...] = tuple(data["modalities"])
         self.sites: tuple[str, ...] = tuple(data["sites"])
         self.places: tuple[Place, ...] = tuple(
-            Place(modality, site)
-            for modality, sites in data["catalogue"].items()
-            for site in sites
+            Place(modality, site) for modality, sites in data["catalogue"].items() for site in sites
         )
         self._catalogue: dict[Place, tuple[str, ...]] = {
             place: tuple(data["catalogue"][place.modality][place.site]) for place in self.places
@@ -191,8 +189,7 @@ class Ontology:
     def _is_place(self, words: list[str]) -> bool:
         """True when every word belongs to a modality, a site or a joiner, at least one word."""
         return bool(words) and all(
-            word in self._place_vocabulary or word in _GENERIC or word in _JOINERS
-            for word in words
+            word in self._place_vocabulary or word in _GENERIC or word in _JOINERS for word in words
         )
 
     @property
@@ -211,7 +208,11 @@ def _spellings(table: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 def _place_words(ontology_: Ontology) -> frozenset[str]:
     tables = (ontology_._modality_words, ontology_._site_words)
     return frozenset(
-        word for table in tables for texts in table.values() for text in texts for word in text.split()
+        word
+        for table in tables
+        for texts in table.values()
+        for text in texts
+        for word in text.split()
     )
 
 

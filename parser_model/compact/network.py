@@ -107,7 +107,13 @@ class GlobalContext(nn.Module):
         nn.init.trunc_normal_(self.position, std=0.02)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, 4, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+                width,
+                4,
+                2 * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
+                norm_first=True,
             )
             for _ in range(layers)
         )
@@ -138,6 +144,7 @@ class ImageEncoder(nn.Module):
         self.stage4 = nn.Sequential(_conv(a, b, stride=2), ResidualBlock(b))
         self.stage8 = nn.Sequential(_conv(b, c, stride=2), ResidualBlock(c), ResidualBlock(c))
         self.stage16 = nn.Sequential(_conv(c, d, stride=2), ResidualBlock(d), ResidualBlock(d))
+        self.tone = nn.Conv2d(6, d, 1)
         self.context = GlobalContext(d, config.image_size // 16, layers=2)
         self.norm = nn.LayerNorm(d)
         self.place = nn.Linear(d, config.places)
@@ -151,12 +158,18 @@ class ImageEncoder(nn.Module):
         at2 = self.stem(x)
         at4 = self.stage4(at2)
         at8 = self.stage8(at4)
-        at16 = self.context(self.stage16(at8))
-        a, b, c, d = (
-            skip(x) for skip, x in zip(self.skips, (at2, at4, at8, at16), strict=True)
-        )
+        at16 = self.context(self.stage16(at8) + self.tone(_tone(x)))
+        a, b, c, d = (skip(x) for skip, x in zip(self.skips, (at2, at4, at8, at16), strict=True))
         tokens = self.norm(at16.flatten(2).transpose(1, 2))
         return ImageFeatures((a, b, c, d), tokens, self.place(tokens.mean(1)))
+
+
+def _tone(x: Tensor) -> Tensor:
+    """Coarse mean and mean square of each colour (N, 6, H / 16, W / 16).
+
+    Group normalisation removes absolute grey and colour, which tell a fundus from an X-ray.
+    """
+    return torch.cat([F.avg_pool2d(x, 16), F.avg_pool2d(x * x, 16)], dim=1)
 
 
 class TextEncoder(nn.Module):
@@ -170,7 +183,13 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.word.weight, std=0.5)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, 4, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+                width,
+                4,
+                2 * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
+                norm_first=True,
             )
             for _ in range(2)
         )
@@ -219,9 +238,7 @@ class PresenceHead(nn.Module):
         super().__init__()
         self.query = nn.Linear(text, width)
         self.attend = nn.MultiheadAttention(width, 4, kdim=image, vdim=image, batch_first=True)
-        self.decide = nn.Sequential(
-            nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1)
-        )
+        self.decide = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1))
 
     def forward(self, tokens: Tensor, text: Tensor) -> Tensor:
         query = self.query(text)[:, None]
@@ -274,7 +291,9 @@ class CompactNetwork(nn.Module):
         logits = F.pixel_shuffle(self.to_mask(x), 2)
         return logits[:, 0], self.presence(features.tokens, text)
 
-    def forward(self, images: Tensor, words: Tensor, image_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, images: Tensor, words: Tensor, image_index: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Mask logits, presence logits and place logits for phrases about a batch of images.
 
         Parameters

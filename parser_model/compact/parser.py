@@ -109,7 +109,11 @@ class CompactParser:
         return Recognised(modality, place.site if sure else None, confidence)
 
     def _parse_one(
-        self, pixels: NDArray[np.uint8], prompts: Sequence[str], modality: str | None, site: str | None
+        self,
+        pixels: NDArray[np.uint8],
+        prompts: Sequence[str],
+        modality: str | None,
+        site: str | None,
     ) -> list[ParsedObject]:
         targets = [self._target(phrase, modality) for phrase in prompts]
         if all(target is None for target in targets):
@@ -256,7 +260,11 @@ def _resize(logits: Tensor, shape: tuple[int, ...]) -> Tensor:
     if logits.shape == (height, width):
         return logits
     return F.interpolate(
-        logits[None, None], size=(height, width), mode="bilinear", antialias=True, align_corners=False
+        logits[None, None],
+        size=(height, width),
+        mode="bilinear",
+        antialias=True,
+        align_corners=False,
     )[0, 0]
 
 

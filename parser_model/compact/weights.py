@@ -81,7 +81,9 @@ def load_weights(path: Path) -> CompactWeights:
                 raise SetupError(f"{path.name} does not hold weights of the compact parser.")
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
         sizes = json.loads(metadata["config"])
-        config = CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()})
+        config = CompactConfig(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
+        )
         with torch.device("meta"):
             network = CompactNetwork(config)
         network.load_state_dict(tensors, strict=True, assign=True)

@@ -53,7 +53,9 @@ def run_calibrate(args: argparse.Namespace) -> None:
     for name, rows in (("other sites", foreign), ("same site", table.same_site)):
         both = rows | table.present
         area = score.auroc(probability[both], table.present[both])
-        _say(f"absent, {name:12} refused {1 - decided[rows].mean():.3f} of {rows.sum()}, AUROC {area:.3f}")
+        _say(
+            f"absent, {name:12} refused {1 - decided[rows].mean():.3f} of {rows.sum()}, AUROC {area:.3f}"
+        )
     everything = np.ones(len(probability), bool)
     name = f"compact-val-{weights.sha256[:8]}"
     write_calibration(
@@ -90,7 +92,11 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m parser_model.training", description=__doc__)
     verbs = parser.add_subparsers(required=True)
-    for name, function in (("train", run_train), ("calibrate", run_calibrate), ("score", run_score)):
+    for name, function in (
+        ("train", run_train),
+        ("calibrate", run_calibrate),
+        ("score", run_score),
+    ):
         verb = verbs.add_parser(name, help=function.__doc__)
         verb.set_defaults(run=function)
         verb.add_argument("--data", type=Path, required=True, help="folder with train/ and val/")

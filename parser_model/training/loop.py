@@ -201,7 +201,7 @@ def loss_of(
     empty_loss = bce[~present].sum() / max(int((~present).sum()), 1)
     presence_loss = F.binary_cross_entropy_with_logits(presence[judged], present[judged].float())
     place_loss = F.cross_entropy(places, batch.places)
-    total = mask_loss + 0.3 * empty_loss + 0.2 * presence_loss + 0.1 * place_loss
+    total = mask_loss + 0.3 * empty_loss + 0.3 * presence_loss + 0.4 * place_loss
     parts = {
         "dice": 1 - float(dice.detach()[present].mean()),
         "mask": float(mask_loss.detach()),
@@ -243,14 +243,14 @@ def train(
     averaged.load_state_dict(network.state_dict())
     batches = Batches(samples, ontology, vocabulary, plan, config.image_size)
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        _groups(network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
     )
     started = saved = time.monotonic()
     step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
     while (spent := time.monotonic() - started) < plan.minutes * 60:
         share = spent / (plan.minutes * 60)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, plan.learning_rate)
+            group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
         batch = batches.next(working_size(share, config.image_size))
         images = batch.images.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -258,7 +258,7 @@ def train(
         total, parts = loss_of(logits.float(), presence.float(), places.float(), batch)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
         step += 1
         _average(averaged, network, min(plan.average, step / (step + 10)))
@@ -271,6 +271,15 @@ def train(
             torch.save(averaged.state_dict(), out / "last.pt")
     torch.save(averaged.state_dict(), out / "last.pt")
     return averaged.eval()
+
+
+def _groups(network: CompactNetwork) -> list[dict[str, object]]:
+    """Convolutions at the full learning rate; attention, words and heads at a quarter of it."""
+    gentle, full = [], []
+    for name, parameter in network.named_parameters():
+        attentive = any(part in name for part in ("context", "encode_text", "presence", "place"))
+        (gentle if attentive else full).append(parameter)
+    return [{"params": full, "share": 1.0}, {"params": gentle, "share": 0.25}]
 
 
 @torch.no_grad()

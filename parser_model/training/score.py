@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from parser_model.compact.parser import CompactParser
 from parser_model.ontology import Ontology
 from parser_model.presence import Calibration, fit_calibration
-from parser_model.training.data import Sample, absent_targets, read_image, read_mask, same_site_absent
+from parser_model.training.data import (
+    Sample,
+    absent_targets,
+    read_image,
+    read_mask,
+    same_site_absent,
+)
 from parser_model.types import Parser
 
 _FAMILY = {"MRI-FLAIR": "MRI", "MRI-T1-Gd": "MRI"}
@@ -119,10 +125,14 @@ def presence_table(
     return PresenceTable(np.array(rows), np.array(present), np.array(same_site), patients)
 
 
-def cross_fitted(table: PresenceTable, folds: int = 5) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def cross_fitted(
+    table: PresenceTable, folds: int = 5
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Presence and decision of every row from a calibration that never saw its patient."""
     names = sorted(set(table.patients))
-    fold_of = {name: i % folds for i, name in enumerate(np.random.default_rng(0).permutation(names))}
+    fold_of = {
+        name: i % folds for i, name in enumerate(np.random.default_rng(0).permutation(names))
+    }
     fold = np.array([fold_of[p] for p in table.patients])
     probability = np.zeros(len(fold))
     decided = np.zeros(len(fold), bool)

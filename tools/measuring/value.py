@@ -50,6 +50,12 @@ class Value:
     endpoints: tuple[Point, Point] | None = None
 
     def __post_init__(self) -> None:
+        # NumPy's floats are Python floats to a reader, but not to JSON and the agent's memory.
+        plain = tuple(map(float, self.value)) if isinstance(self.value, tuple) else float(self.value)
+        object.__setattr__(self, "value", plain)
+        for end in ("low", "high"):
+            if (given := getattr(self, end)) is not None:
+                object.__setattr__(self, end, float(given))
         numbers = self.value if isinstance(self.value, tuple) else (self.value,)
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError(f"{self.name} must be finite, got {self.value}")

@@ -1,0 +1,177 @@
+"""The command line. Heavy imports stay inside the verbs: ``--help`` must be instant."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="parsechat",
+    help="Ask a medical image a question; every number is measured on a mask you can see. "
+    "Research use only, not for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="Parsers and their weights.", no_args_is_help=False)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for masks and overlays.")]
+ParserName = Annotated[str | None, typer.Option("--parser", help="compact, or another parser.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32 or bf16.")]
+Modality = Annotated[str | None, typer.Option("--modality", help="What kind of image it is.")]
+Scale = Annotated[
+    float | None, typer.Option("--scale", metavar="MM_PER_PIXEL", help="Size of a pixel in mm.")
+]
+
+
+@app.command()
+def ask(
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE... QUESTION")],
+    then: Annotated[list[str] | None, typer.Option("--then", help="A follow-up question.")] = None,
+    scale: Scale = None,
+    modality: Modality = None,
+    parser: ParserName = None,
+    llm: Annotated[str | None, typer.Option("--llm", help="offline or openai.")] = None,
+    precision: Precision = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Ask one or more images a question in plain words."""
+    from agent import commands
+
+    if len(inputs) < 2:
+        _refuse('Give at least one file and a question: parsechat ask FILE "How large ...?"')
+    options = commands.Options(parser, llm, precision, modality, scale, out)
+    commands.ask([Path(p) for p in inputs[:-1]], [inputs[-1], *(then or [])], options, as_json=json)
+
+
+@app.command()
+def parse(
+    file: Path,
+    phrase: Annotated[list[str], typer.Option("-p", "--phrase", help="An object, e.g. liver.")],
+    modality: Modality = None,
+    parser: ParserName = None,
+    precision: Precision = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Outline named objects: masks as PNG, and whether each object is there."""
+    from agent import commands
+
+    options = commands.Options(parser, None, precision, modality, None, out)
+    commands.parse(file, phrase, options, as_json=json)
+
+
+@app.command()
+def find(
+    file: Path,
+    modality: Modality = None,
+    parser: ParserName = None,
+    precision: Precision = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Outline everything that is recognised, without overlaps."""
+    from agent import commands
+
+    options = commands.Options(parser, None, precision, modality, None, out)
+    commands.find(file, options, as_json=json)
+
+
+@app.command()
+def chat(
+    host: Annotated[str | None, typer.Option(help="Loopback unless you say otherwise.")] = None,
+    port: Annotated[int | None, typer.Option()] = None,
+) -> None:
+    """Open the web chat at http://127.0.0.1:8000."""
+    from agent.chat.server import run
+    from agent.settings import Settings
+
+    settings = Settings()
+    run(host or settings.host, port or settings.port)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what is installed, which parser, precision and LLM are used, and what is missing."""
+    from agent import diagnostics
+
+    diagnostics.doctor(as_json=json)
+
+
+@models.callback(invoke_without_command=True)
+def models_default(context: typer.Context) -> None:
+    """List the parsers when no verb is given."""
+    if context.invoked_subcommand is None:
+        models_list()
+
+
+@models.command("list")
+def models_list(json: Json = False) -> None:
+    """List the parsers of this version."""
+    from agent import diagnostics
+
+    diagnostics.list_models(as_json=json)
+
+
+@models.command("info")
+def models_info(name: str = "compact", json: Json = False) -> None:
+    """Describe a parser: weights, licence, calibration, what it was trained on."""
+    from agent import diagnostics
+
+    diagnostics.model_info(name, as_json=json)
+
+
+def _refuse(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program; the exit code tells who is at fault.
+
+    0 done (refusals included), 2 the input, the request or the set-up, 1 a bug.
+    """
+    from parser_model.errors import ParsechatError
+
+    try:
+        app(arguments, standalone_mode=True)
+    except ParsechatError as error:
+        print(_one_line(error), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:  # the last line of defence: a bug, told without its data
+        _report_bug(error)
+        sys.exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _report_bug(error: Exception) -> None:
+    """A sentence with an id for the user; the traceback, without values, goes to the log."""
+    import traceback
+
+    import structlog
+
+    number = uuid.uuid4().hex[:8]
+    frames: list[Any] = [
+        f"{Path(f.filename).name}:{f.lineno} {f.name}"
+        for f in traceback.extract_tb(error.__traceback__)
+    ]
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
+    structlog.get_logger().error("bug", id=number, kind=type(error).__name__, at=frames[-6:])
+    print(f"Something broke inside parsechat (id {number}); nothing was changed.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""A conversation: scans in, questions in, measured answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelCallLimitMiddleware
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agent.events import Call, Event, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished
+from agent.evidence import Renderer, comparatives_without_proof
+from agent.llm import chat_model, planner_name
+from agent.settings import Settings
+from agent.toolbox import Outcome, build_tools, prompt_text
+from parser_model import Parser, ParserInfo, RequestError, ServiceError, load_parser
+from parser_model.ontology import ontology
+from tools.actions import Bench
+from tools.case import Case
+from tools.reading import open_scan
+
+_MOST_MODEL_CALLS = 24
+_LONGEST_QUESTION = 4000
+
+
+class Conversation:
+    """Scans, questions and answers that refer to each other.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        From the environment when left out.
+    parser : Parser, optional
+        Replaces the one that the settings name.
+    model : BaseChatModel, optional
+        Replaces the one that the settings name; tests pass a scripted one.
+    directory : Path, optional
+        Where the case is kept; a private temporary directory when left out.
+
+    Examples
+    --------
+    >>> conversation = Conversation()                               # doctest: +SKIP
+    >>> conversation.add_file("retina.jpg")                         # doctest: +SKIP
+    'scan-1'
+    >>> conversation.ask("How large is the optic disc?").answer     # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        parser: Parser | None = None,
+        model: BaseChatModel | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.parser = parser or load_parser(self.settings.parser, precision=self.settings.precision)
+        self.case = Case(directory or Path(tempfile.mkdtemp(prefix="parsechat-")))
+        self.turns: list[Turn] = []
+        self._thread = uuid.uuid4().hex
+        self._agent = create_agent(
+            model=model or chat_model(self.settings),
+            tools=build_tools(Bench(self.case, self.parser)),
+            system_prompt=prompt_text("system.md"),
+            middleware=[ModelCallLimitMiddleware(run_limit=_MOST_MODEL_CALLS, exit_behavior="end")],
+            checkpointer=InMemorySaver(),
+        )
+
+    @property
+    def info(self) -> ParserInfo:
+        """Who finds the objects."""
+        return self.parser.info
+
+    @property
+    def banner(self) -> str:
+        """One line: which parser and which planner answer."""
+        planner = planner_name(self.settings)
+        where = "no LLM" if planner == "offline" else "an LLM that you configured"
+        return f"Parser: {self.info.name} ({self.info.precision}) · Planner: {planner}, {where}"
+
+    def add_file(self, path: str | Path, *, modality: str | None = None) -> str:
+        """Read a file into the case and return its id.
+
+        Parameters
+        ----------
+        modality : str, optional
+            What the user says it is; overrides the file.
+
+        Raises
+        ------
+        FileError
+            If it cannot be read as a scan.
+        RequestError
+            For an unknown modality.
+        """
+        scan = open_scan(Path(path))
+        if modality is not None:
+            scan = replace(scan, modality=ontology().modality(modality))
+        return self.case.add_scan(scan)
+
+    def set_scale(self, scan: str, mm_per_pixel: float) -> None:
+        """Take over a scale that the user states for a scan."""
+        self.case.set_scale(scan, mm_per_pixel)
+
+    def ask(self, question: str) -> Turn:
+        """Answer a question; waits for the whole answer.
+
+        Raises
+        ------
+        RequestError
+            For an empty or endless question.
+        ServiceError
+            When the configured endpoint does not answer.
+        """
+
+        async def wait() -> Turn:
+            async for event in self.stream(question):
+                if isinstance(event, TurnFinished):
+                    return event.turn
+            raise AssertionError("a stream ends with TurnFinished")
+
+        return asyncio.run(wait())
+
+    async def stream(self, question: str) -> AsyncIterator[Event]:
+        """Answer a question, reporting tool calls and text as they come.
+
+        Yields
+        ------
+        Event
+            ToolStarted, ToolFinished, TextDelta, and at last TurnFinished.
+
+        Raises
+        ------
+        RequestError, ServiceError
+            See `ask`.
+        """
+        check_question(question)
+        writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
+        config: Any = {"configurable": {"thread_id": self._thread}, "recursion_limit": 120}
+        start: Any = {"messages": [{"role": "user", "content": question}]}
+        with _endpoint_errors():
+            async for mode, event in self._agent.astream(
+                start, config=config, stream_mode=["messages", "updates"]
+            ):
+                for reported in self._events(mode, event, writing):
+                    yield reported
+        rest = writing.renderer.finish()
+        if rest:
+            yield TextDelta(rest)
+        turn = writing.turn(self.case)
+        self.turns.append(turn)
+        yield TurnFinished(turn)
+
+    def close(self) -> None:
+        """Delete the case from memory and disk."""
+        self.case.delete()
+
+    def _said(self, question: str) -> str:
+        return "\n".join([*(turn.question for turn in self.turns), question])
+
+    def _events(self, mode: str, event: Any, writing: _Writing) -> Iterator[Event]:
+        if mode == "messages":
+            message, metadata = event
+            if metadata.get("langgraph_node") == "model" and isinstance(message, AIMessageChunk):
+                shown = writing.renderer.feed(message.text)
+                if shown:
+                    yield TextDelta(shown)
+            return
+        for update in event.values():
+            for message in (update or {}).get("messages", []):
+                if isinstance(message, AIMessage):
+                    for call in message.tool_calls:
+                        writing.started[str(call["id"])] = (call["name"], call["args"])
+                        yield ToolStarted(str(call["id"]), call["name"], call["args"])
+                elif isinstance(message, ToolMessage):
+                    yield writing.finish_call(message)
+
+
+def check_question(question: str) -> None:
+    """A question has words, and not too many.
+
+    Raises
+    ------
+    RequestError
+    """
+    if not question.strip():
+        raise RequestError("The question is empty; ask something, e.g. 'How large is the liver?'.")
+    if len(question) > _LONGEST_QUESTION:
+        raise RequestError(f"The question is longer than {_LONGEST_QUESTION} characters.")
+
+
+@dataclass
+class _Writing:
+    """What is gathered while an answer is written."""
+
+    question: str
+    renderer: Renderer
+    started: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def finish_call(self, message: ToolMessage) -> ToolFinished:
+        """File a tool's answer."""
+        name, arguments = self.started.get(message.tool_call_id, (message.name or "", {}))
+        outcome = Outcome.of(message)
+        self.outcomes.append(outcome)
+        result = outcome.result
+        encoded = result.encoded if result else None
+        self.calls.append(
+            Call(name, arguments, result is not None, round(outcome.seconds, 4), encoded)
+        )
+        return ToolFinished(
+            call_id=message.tool_call_id,
+            tool=name,
+            ok=result is not None,
+            seconds=outcome.seconds,
+            summary=result.summary if result else str(outcome.error),
+            object_ids=result.objects if result else (),
+            encoded=encoded,
+        )
+
+    def turn(self, case: Case) -> Turn:
+        """The finished answer with everything it refers to."""
+        results = [o.result for o in self.outcomes if o.result is not None]
+        measured = [m for r in results for m in r.measurements]
+        measured += [e.measurement for e in self.renderer.evidence]
+        measurements = tuple(dict.fromkeys(measured))
+        owners = [case.measurements[m].object for m in measurements]
+        objects = [o for r in results for o in r.objects] + [o for o in owners if o]
+        names = {case.measurements[m].name for m in measurements}
+        answer = self.renderer.text.strip()
+        return Turn(
+            question=self.question,
+            answer=answer,
+            refused=any(r.refused for r in results),
+            warnings=tuple(dict.fromkeys(w for r in results for w in r.warnings)),
+            object_ids=tuple(dict.fromkeys(objects)),
+            measurement_ids=measurements,
+            calls=tuple(self.calls),
+            evidence=tuple(self.renderer.evidence),
+            unverified=(*self.renderer.unverified, *comparatives_without_proof(answer, names)),
+        )
+
+
+@contextmanager
+def _endpoint_errors() -> Iterator[None]:
+    """Turn an endpoint's failures into one sentence; nothing of its reply is repeated."""
+    import httpx
+
+    try:
+        import openai
+
+        failures: tuple[type[Exception], ...] = (openai.OpenAIError, httpx.HTTPError)
+    except ImportError:
+        failures = (httpx.HTTPError,)
+    try:
+        yield
+    except failures as error:
+        kind = type(error).__name__
+        raise ServiceError(
+            f"The language model you configured did not answer ({kind}); check "
+            "PARSECHAT_LLM_BASE_URL, the model name and the key, or use PARSECHAT_LLM=offline."
+        ) from error

@@ -1,0 +1,125 @@
+"""``doctor`` and ``models``: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from agent.llm import planner_name
+from agent.settings import Settings
+from parser_model import ParsechatError, SetupError, load_parser
+from parser_model.loading import PARSERS
+
+_PACKAGES = {
+    "torch": "the bundled parser",
+    "chainlit": "the web chat",
+    "pydicom": "DICOM files",
+    "langchain": "the agent",
+}
+
+
+def doctor(*, as_json: bool) -> None:
+    """Print what is installed and what is missing."""
+    settings = Settings()
+    found: dict[str, Any] = {
+        "version": version("parsechat"),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "parser": settings.parser,
+        "planner": planner_name(settings),
+        "llm": settings.llm,
+        "llm_base_url": settings.llm_base_url,
+    }
+    problems = [
+        f"{name} is missing ({use} needs it); run 'make setup'."
+        for name, use in _PACKAGES.items()
+        if found["packages"][name] is None
+    ]
+    try:
+        info = load_parser(settings.parser, precision=settings.precision).info
+        found |= {
+            "weights_sha256": info.weights_sha256,
+            "calibration": info.calibration,
+            "precision": info.precision,
+            "device": "cpu",
+        }
+        if info.calibration is None:
+            problems.append("No presence calibration fits these weights; presence is null.")
+    except ParsechatError as error:
+        problems.append(str(error))
+    if settings.llm == "openai" and not (settings.llm_base_url or settings.llm_api_key):
+        problems.append("PARSECHAT_LLM is 'openai' but neither its address nor a key is set.")
+    found["problems"] = problems
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        if name == "packages":
+            for package, number in value.items():
+                print(f"{package:16} {number or 'missing'}")
+        elif name != "problems":
+            print(f"{name:16} {value if value is not None else '-'}")
+    print("\n".join(f"! {p}" for p in problems) or "Everything needed is here.")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def list_models(*, as_json: bool) -> None:
+    """Print the parsers of this version."""
+    if as_json:
+        print(json.dumps({"models": [{"name": name, "bundled": True} for name in PARSERS]}))
+        return
+    for name in PARSERS:
+        print(f"{name}  (bundled, about 11 MB, runs without a GPU)")
+
+
+def model_info(name: str, *, as_json: bool) -> None:
+    """Print who a parser is.
+
+    Raises
+    ------
+    RequestError
+        For an unknown name.
+    """
+    info = load_parser(name).info
+    record = training_record(name)
+    document = {
+        "name": info.name,
+        "weights_sha256": info.weights_sha256,
+        "calibration": info.calibration,
+        "licence": info.licence,
+        "input_size": list(info.input_size),
+        "vocabulary": list(info.vocabulary),
+        "training": record,
+    }
+    if as_json:
+        print(json.dumps(document))
+        return
+    for key, value in document.items():
+        if isinstance(value, dict):
+            for inner, text in value.items():
+                print(f"{key}.{inner:12} {text}")
+        else:
+            print(f"{key:16} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    print("Weights: research use only, see parser_model/weights/LICENSE-WEIGHTS.")
+
+
+def training_record(name: str) -> dict[str, Any]:
+    """How the bundled weights were made, read from the weights file's own header."""
+    from parser_model.loading import WEIGHTS
+
+    path = WEIGHTS / f"{name}.safetensors"
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+        return dict(json.loads(header["__metadata__"]["record"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise SetupError(f"The weights file {path.name} cannot be read.") from error

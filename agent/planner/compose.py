@@ -1,0 +1,261 @@
+"""The planner's answers: short sentences with references where numbers stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.planner.understand import SIZE, Request
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool returned in this turn: its name, its arguments, its content."""
+
+    tool: str
+    arguments: dict[str, Any]
+    content: dict[str, Any]
+
+
+class References:
+    """Looks up measurement references in the tool results of a turn."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._ids: dict[tuple[str | None, str], str] = {}
+        for result in results:
+            for entry in result.content.get("measurements", []):
+                self._ids[(entry.get("object"), entry["name"])] = entry["id"]
+
+    def get(self, object_id: str | None, name: str, unit: str | None = None) -> str | None:
+        """``[[m-3]]`` or ``[[m-3 in cm]]``, None when it was not measured."""
+        found = self._ids.get((object_id, name))
+        if found is None:
+            return None
+        return f"[[{found} in {unit}]]" if unit else f"[[{found}]]"
+
+
+def compose(request: Request, results: Sequence[Result]) -> str:
+    """The answer to a request from what the tools returned."""
+    errors = [r.content["error"] for r in results if "error" in r.content]
+    if request.kind == "decline":
+        return _declined(request)
+    if request.kind == "unclear":
+        return _unclear(request)
+    if errors:
+        return " ".join(dict.fromkeys(errors))
+    if request.kind == "describe":
+        return _described(results)
+    segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
+    if segmented is None:
+        return "The scale you gave is recorded; sizes are now in millimetres."
+    if request.kind == "everything":
+        return _everything(segmented, References(results))
+    objects = segmented.content["objects"]
+    sentences = [_absent(o) for o in objects if not o["present"]]
+    present = [o for o in objects if o["present"]]
+    if request.kind in ("compare", "share"):
+        if len(present) == len(objects):
+            sentences += _compared(request, present, results)
+    else:
+        for found in present:
+            sentences += _about(request, found, results)
+    if len(present) < len(objects):
+        sentences.append(_offer(segmented.content))
+    return " ".join(s for s in sentences if s)
+
+
+def _named(found: dict[str, Any]) -> str:
+    name = str(found["phrase"])
+    return name if name[:1].isupper() and name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
+def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:
+    refs = References(results)
+    name, one = _named(found), found["id"]
+    if request.kind == "exists":
+        where = _position(found, results)
+        seen = f"Yes, I see the {name}{where}"
+        share = refs.get(one, "fraction_of_image")
+        return [f"{seen}; it covers {share} of the image." if share else f"{seen}."]
+    if request.kind == "where":
+        return _located(name, one, _position(found, results), refs)
+    if request.kind == "count":
+        return _counted(name, one, refs)
+    return _measured(request, found, refs)
+
+
+def _measured(request: Request, found: dict[str, Any], refs: References) -> list[str]:
+    name, one, unit = _named(found), found["id"], request.unit
+    several = found["parts"] > 1
+    sentences = []
+    area, share = refs.get(one, "area", _area_unit(unit)), refs.get(one, "fraction_of_image")
+    count = refs.get(one, "count")
+    if several and count and set(request.quantities) & set(SIZE):
+        sentences.append(f"The {name} is in {count} separate parts.")
+    covers = "Together they cover" if several else f"The {name} covers"
+    if area and share:
+        sentences.append(f"{covers} {area}, which is {share} of the image.")
+    elif area:
+        sentences.append(f"{covers} {area}.")
+    elif share:
+        sentences.append(f"{covers} {share} of the image.")
+    longest = refs.get(one, "longest_diameter", unit)
+    across = refs.get(one, "perpendicular_diameter", unit)
+    if longest and across:
+        whose = "The largest part measures" if several else "Its longest diameter is"
+        joint = "at its longest and" if several else "and the diameter across it"
+        tail = " across." if several else "."
+        sentences.append(f"{whose} {longest} {joint} {across}{tail}")
+    for quantity, words in _PLAIN.items():
+        value = refs.get(one, quantity, unit if quantity in _LENGTHS else None)
+        if quantity in request.quantities and value:
+            sentences.append(f"{words.format(name=name)} {value}.")
+    mean, sd = refs.get(one, "mean_intensity"), refs.get(one, "sd_intensity")
+    if mean and sd:
+        low, high = refs.get(one, "min_intensity"), refs.get(one, "max_intensity")
+        sentences.append(
+            f"Inside the {name} the mean intensity is {mean} with a standard deviation of {sd}"
+            + (f", from {low} to {high}." if low and high else ".")
+        )
+    return sentences or [f"I found the {name} but could not measure what you asked."]
+
+
+_LENGTHS = frozenset({"perimeter", "bounding_box"})
+_PLAIN = {
+    "perimeter": "The perimeter of the {name} is",
+    "circularity": "The circularity of the {name} is",
+    "centroid": "The centre of the {name} (row, column) is at",
+    "bounding_box": "The box around the {name} (top, left, height, width) is",
+}
+
+
+def _area_unit(unit: str | None) -> str | None:
+    """ "in cm" of an area means square centimetres."""
+    squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
+    return squares.get(unit, unit) if unit else None
+
+
+def _located(name: str, one: str, position: str, refs: References) -> list[str]:
+    sentences = [f"The {name} is{position}, as you look at it."]
+    centre = refs.get(one, "centroid")
+    if centre:
+        sentences.append(f"Its centre (row, column) is at {centre}; the overlay shows its outline.")
+    return sentences
+
+
+def _counted(name: str, one: str, refs: References) -> list[str]:
+    count, area = refs.get(one, "count"), refs.get(one, "area")
+    if not count:
+        return [f"I found the {name} but could not count it."]
+    return [
+        f"I count {count} separate parts of {name}; parts that touch count as one part.",
+        f"Together they cover {area}." if area else "",
+    ]
+
+
+def _position(found: dict[str, Any], results: Sequence[Result]) -> str:
+    for result in results:
+        if result.content.get("object") == found["id"] and "position" in result.content:
+            return f" in the {result.content['position']} of the picture"
+    return ""
+
+
+def _compared(
+    request: Request, present: list[dict[str, Any]], results: Sequence[Result]
+) -> list[str]:
+    refs = References(results)
+    compared = next((r for r in results if r.tool == "compare"), None)
+    if compared is None or len(present) < 2:
+        return ["I need two different objects to compare."]
+    a = next(o for o in present if o["id"] == compared.arguments["first"])
+    b = next(o for o in present if o["id"] == compared.arguments["second"])
+    entry = compared.content["measurements"][0]
+    value = f"[[{entry['id']}]]"
+    if entry["name"] == "fraction_of":
+        return [f"The {_named(a)} covers {value} of the {_named(b)}."]
+    larger = compared.content.get("larger")
+    first, second = refs.get(a["id"], "area"), refs.get(b["id"], "area")
+    sizes = (
+        f"The {_named(a)} covers {first} and the {_named(b)} {second}." if first and second else ""
+    )
+    if larger == "equal":
+        verdict = "They are equally large; the ratio of their areas is"
+    else:
+        bigger = _named(a) if larger == a["id"] else _named(b)
+        verdict = f"The {bigger} is larger; the area of the {_named(a)} over the {_named(b)} is"
+    return [sizes, f"{verdict} {value}."]
+
+
+def _everything(segmented: Result, refs: References) -> str:
+    found = [o for o in segmented.content["objects"] if o["present"]]
+    if not found:
+        return f"I recognise nothing that I was trained on. {_offer(segmented.content)}"
+    lines = []
+    for one in found:
+        share = refs.get(one["id"], "fraction_of_image")
+        lines.append(f"- {_named(one)}" + (f": {share} of the image" if share else ""))
+    return "I recognise:\n" + "\n".join(lines)
+
+
+def _absent(found: dict[str, Any]) -> str:
+    name = _named(found)
+    if not found["known"]:
+        return f'I do not know what "{found["phrase"]}" is in a picture like this.'
+    presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
+    article = "an" if name[:1] in "aeiou" else "a"
+    return f"I don't see {article} {name} in this image{presence}."
+
+
+def _offer(content: dict[str, Any]) -> str:
+    names = content.get("can_look_for") or []
+    if not names:
+        return ""
+    kind = f" {content['modality']}" if content.get("modality") else ""
+    return f"In this{kind} image I can look for: {', '.join(names)}."
+
+
+def _described(results: Sequence[Result]) -> str:
+    content = next((r.content for r in results if r.tool == "describe_scan"), {})
+    modality = content.get("modality")
+    if modality is None:
+        first = "I cannot tell what kind of image this is."
+    else:
+        site = f" of the {content['site']}" if content.get("site") else ""
+        known = (
+            "as its file or you say"
+            if content["modality_known_from"] != "pixels"
+            else "judging by its pixels"
+        )
+        first = f"This looks like a {modality} image{site}, {known}."
+    size = (
+        "Its pixel size is known."
+        if content.get("pixel_size_known")
+        else "Its pixel size is not known."
+    )
+    return f"{first} {size} {_offer(content)}"
+
+
+def _declined(request: Request) -> str:
+    if request.reason == "diagnosis":
+        return (
+            "I cannot answer that: parsechat measures what can be seen and does not diagnose. "
+            "I can outline an object, measure it, and say how sure I am that it is there."
+        )
+    if request.reason == "treatment":
+        return (
+            "I cannot answer that: parsechat gives no advice on treatment or dose. "
+            "I can outline and measure objects in the image."
+        )
+    return (
+        "I cannot do that without a language model; the offline planner understands questions "
+        "about the size, place, number, brightness and comparison of objects, for example "
+        '"How large is the liver?" or "What do you see?".'
+    )
+
+
+def _unclear(request: Request) -> str:
+    return (
+        'Which object do you mean? Name it, for example "How large is the liver?", or ask '
+        '"What do you see?".'
+    )

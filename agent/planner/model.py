@@ -1,0 +1,170 @@
+"""The planner behind LangChain's chat model interface: one decision per call."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+)
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+
+from agent.planner.compose import Result, compose
+from agent.planner.understand import Request, understand
+from parser_model.ontology import ontology
+
+_CallPlan = tuple[str, dict[str, Any]]
+
+
+class OfflinePlanner(BaseChatModel):
+    """A chat model without a model: rules instead of weights.
+
+    It keeps no state; everything is read from the messages, so the agent loop, its memory and
+    its limits are the same as with an LLM.
+    """
+
+    @property
+    def _llm_type(self) -> str:
+        return "parsechat-offline-planner"
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
+        """Tools are known by name already."""
+        return self
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        decision = decide(messages)
+        if isinstance(decision, str):
+            message = AIMessage(content=decision)
+        else:
+            name, arguments = decision
+            call = {"name": name, "args": arguments, "id": _call_id(), "type": "tool_call"}
+            message = AIMessage(content="", tool_calls=[call])
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        decision = decide(messages)
+        if isinstance(decision, str):
+            for piece in re.findall(r"\S+\s*", decision):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            return
+        name, arguments = decision
+        chunk = tool_call_chunk(name=name, args=json.dumps(arguments), id=_call_id(), index=0)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
+
+
+def _call_id() -> str:
+    return f"call-{uuid.uuid4().hex[:12]}"
+
+
+def decide(messages: Sequence[BaseMessage]) -> _CallPlan | str:
+    """The next tool call, or the answer when nothing is left to do."""
+    questions: list[str] = []
+    earlier: list[Result] = []
+    results: list[Result] = []
+    pending: dict[str, tuple[str, dict[str, Any]]] = {}
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            questions.append(message.text)
+            earlier, results = earlier + results, []
+        elif isinstance(message, AIMessage):
+            pending.update({str(c["id"]): (c["name"], c["args"]) for c in message.tool_calls})
+        elif isinstance(message, ToolMessage) and message.tool_call_id in pending:
+            name, arguments = pending[message.tool_call_id]
+            results.append(Result(name, arguments, json.loads(message.text)))
+    request = _read(questions, earlier)
+    return _next_call(request, results) or compose(request, results)
+
+
+def _read(questions: Sequence[str], earlier: Sequence[Result]) -> Request:
+    """The last question, understood in the light of those before it."""
+    modality = next(
+        (r.content["modality"] for r in reversed(earlier) if r.content.get("modality")), None
+    )
+    requests: list[Request] = []
+    for question in questions:
+        requests.append(understand(question, requests, ontology(), modality))
+    return requests[-1] if requests else Request("unclear")
+
+
+def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
+    called = [r.tool for r in results]
+    if any("error" in r.content for r in results):
+        return None
+    if request.kind == "decline":
+        reason = {"reason": request.reason or "unsupported"}
+        return None if "decline" in called else ("decline", reason)
+    if request.kind == "unclear":
+        return None
+    if request.kind == "describe":
+        return None if "describe_scan" in called else ("describe_scan", {})
+    if request.kind == "scale" and "set_scale" not in called:
+        return "set_scale", {"mm_per_pixel": request.mm_per_pixel}
+    if request.kind == "everything" and "find_everything" not in called:
+        return "find_everything", {}
+    if request.phrases and "segment" not in called:
+        return "segment", {"phrases": list(request.phrases)}
+    return _next_measurement(request, results)
+
+
+def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan | None:
+    found = [
+        o
+        for r in results
+        if r.tool in ("segment", "find_everything")
+        for o in r.content["objects"]
+        if o["present"]
+    ]
+    measured = {r.arguments.get("object") for r in results if r.tool == "measure"}
+    for one in found:
+        if one["id"] not in measured:
+            quantities = _wanted(request, one)
+            return "measure", {"object": one["id"], "quantities": quantities}
+    pair = list(dict.fromkeys(o["id"] for o in found))
+    if request.kind in ("compare", "share") and len(pair) == 2:
+        if not any(r.tool == "compare" for r in results):
+            if (
+                request.kind == "share"
+            ):  # "what share of the lung is the tumour": the second of the first
+                return "compare", {"first": pair[1], "second": pair[0], "what": "fraction_of"}
+            return "compare", {"first": pair[0], "second": pair[1], "what": "ratio"}
+    return None
+
+
+def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
+    """Quantities to measure for an object, in the order of the answer."""
+    if request.kind == "count":
+        return ["count", "area"]
+    if request.kind == "where":
+        return ["centroid", "bounding_box"]
+    if request.kind in ("exists", "everything"):
+        return ["fraction_of_image", "centroid"]
+    if request.kind in ("compare", "share"):
+        return ["area"]
+    wanted = list(request.quantities)
+    if found["parts"] > 1 and "count" not in wanted:
+        wanted.insert(0, "count")
+    return wanted

@@ -1,0 +1,74 @@
+"""The offline planner's reading of everyday questions."""
+
+import pytest
+
+from agent.planner.understand import SIZE, understand
+from parser_model.ontology import ontology
+
+
+def read(*questions, modality=None):
+    requests = []
+    for question in questions:
+        requests.append(understand(question, requests, ontology(), modality))
+    return requests[-1]
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "phrases"),
+    [
+        ("How large is the tumour?", "measure", ("tumour",)),
+        ("how big are the lungs and the liver?", "measure", ("lungs", "liver")),
+        ("Where is the polyp?", "where", ("polyp",)),
+        ("Is there a polyp?", "exists", ("polyp",)),
+        ("How many nuclei are there?", "count", ("nuclei",)),
+        ("Is the left lung larger than the right lung?", "compare", ("left lung", "right lung")),
+        ("What share of the lung is the tumour?", "share", ("lung", "tumour")),
+        ("What do you see?", "everything", ()),
+        ("What kind of image is this?", "describe", ()),
+        ("How big is the dragon?", "measure", ("dragon",)),
+        ("is it malignant?", "decline", ()),
+        ("what dose should he get?", "decline", ()),
+        ("hello", "unclear", ()),
+        ("how wide is it?", "unclear", ()),
+    ],
+)
+def test_first_questions(question, kind, phrases):
+    request = read(question)
+    assert (request.kind, request.phrases) == (kind, phrases)
+
+
+def test_size_means_area_share_and_both_diameters():
+    assert read("How large is the liver?").quantities == SIZE
+
+
+def test_follow_ups_keep_the_object_or_the_question():
+    disc = "how large is the optic disc?"
+    assert read(disc, "and what share of the image is that?").quantities == ("fraction_of_image",)
+    wide = read(disc, "how wide is it?")
+    assert wide.phrases == ("optic disc",)
+    assert wide.quantities == ("longest_diameter", "perpendicular_diameter")
+    cup = read(disc, "how wide is it?", "what about the cup?", modality="fundus")
+    assert (cup.phrases, cup.quantities) == (("cup",), wide.quantities)
+    assert read(disc, "in cm?").unit == "cm"
+
+
+def test_the_other_side():
+    assert read("How large is the left lung?", "and the right one?").phrases == ("right lung",)
+    assert read("How large are the lungs?", "and the left?").phrases == ("left lung",)
+    assert read("How large is the left kidney?", "the other one?").phrases == ("right kidney",)
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("one pixel is 0.3 mm", 0.3),
+        ("0.05 mm per pixel", 0.05),
+        ("a pixel is 5 µm", 0.005),
+        ("the scale is 0,2 mm", 0.2),
+    ],
+)
+def test_a_scale_that_the_user_states(text, scale):
+    request = read("how large is the lesion?", text)
+    assert request.kind == "scale"
+    assert request.mm_per_pixel == pytest.approx(scale)
+    assert request.phrases == ("lesion",)

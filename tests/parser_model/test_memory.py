@@ -1,0 +1,36 @@
+"""The memory of encoded images keeps its budget."""
+
+import numpy as np
+
+from parser_model.memory import FeatureMemory, content_key
+
+
+def test_second_request_is_remembered():
+    memory = FeatureMemory[bytes](100, len)
+    calls = []
+    first = memory.get("a", lambda: calls.append(1) or b"x" * 10)
+    again = memory.get("a", lambda: calls.append(1) or b"x" * 10)
+    assert (first[1], again[1], len(calls)) == (True, False, 1)
+
+
+def test_least_recently_used_goes_first_and_bytes_stay_bounded():
+    memory = FeatureMemory[bytes](25, len)
+    for key in "ab":
+        memory.get(key, lambda: b"x" * 10)
+    memory.get("a", lambda: b"")
+    memory.get("c", lambda: b"x" * 10)
+    assert memory.held_bytes == 20
+    assert memory.get("a", lambda: b"x" * 10)[1] is False
+    assert memory.get("b", lambda: b"x" * 10)[1] is True
+
+
+def test_an_entry_larger_than_the_budget_is_used_but_not_kept():
+    memory = FeatureMemory[bytes](5, len)
+    assert memory.get("a", lambda: b"x" * 10)[0] == b"x" * 10
+    assert memory.held_bytes == 0
+
+
+def test_key_tells_shapes_apart():
+    row, column = np.zeros((1, 6, 3), np.uint8), np.zeros((6, 1, 3), np.uint8)
+    assert content_key(row) != content_key(column)
+    assert content_key(row) == content_key(row.copy())

@@ -1,0 +1,163 @@
+"""Outline named objects in a scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parser_model.errors import ToolError
+from parser_model.ontology import ontology
+from parser_model.types import ParsedObject, Recogniser
+from tools.actions.result import ActionResult, Bench
+from tools.case import Case, FoundObject
+from tools.measuring.value import Value
+from tools.scan import Scan
+
+MOST_PHRASES = 20
+LONGEST_PHRASE = 200
+_MOST_OFFERED = 12
+
+
+def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> ActionResult:
+    """Look for objects by name and outline those that are there.
+
+    Parameters
+    ----------
+    phrases : list of str
+        The user's own words, e.g. ["liver", "left kidney"].
+    scan : str, optional
+        Id of the scan; the newest when left out.
+
+    Raises
+    ------
+    ToolError
+        No scan, no phrase, too many or too long ones.
+    """
+    wanted = check_phrases(phrases)
+    name, picture = bench.case.scan(scan)
+    modality = bench.case.modality(name)
+    known = {p: _known(bench.case, name, p, modality) for p in wanted}
+    new = [phrase for phrase, found in known.items() if found is None]
+    encoded = False
+    if new:
+        parsed, encoded = look(bench, name, picture, new)
+        for phrase, one in zip(new, parsed, strict=True):
+            known[phrase] = bench.case.add_object(name, one, slice=picture.middle_slice)
+    found = [one for one in known.values() if one is not None]
+    return report(bench, name, found, encoded)
+
+
+def check_phrases(phrases: list[str]) -> list[str]:
+    """Phrases without blanks around and repeats.
+
+    Raises
+    ------
+    ToolError
+        None left, more than 20, or one longer than 200 characters.
+    """
+    wanted = list(dict.fromkeys(p.strip() for p in phrases if p.strip()))
+    if not wanted:
+        raise ToolError("Name at least one object to look for.")
+    if len(wanted) > MOST_PHRASES:
+        raise ToolError(f"Ask for at most {MOST_PHRASES} objects at once.")
+    if any(len(p) > LONGEST_PHRASE for p in wanted):
+        raise ToolError(f"Name an object in at most {LONGEST_PHRASE} characters.")
+    return wanted
+
+
+def look(
+    bench: Bench, name: str, scan: Scan, phrases: list[str]
+) -> tuple[list[ParsedObject], bool]:
+    """Ask the parser about one scan; note what kind of image it recognises."""
+    picture: NDArray[np.uint8] = scan.display(scan.middle_slice)
+    parsed = bench.parser.parse([picture], phrases, modality=scan.modality)[0]
+    encoded = any(one.encoded for one in parsed)
+    if name not in bench.case.recognised and isinstance(bench.parser, Recogniser):
+        bench.case.recognised[name] = bench.parser.recognise(picture)
+    return parsed, encoded
+
+
+def _known(case: Case, scan: str, phrase: str, modality: str | None) -> FoundObject | None:
+    return case.known_object(scan, ontology().resolve(phrase, modality), phrase)
+
+
+def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> ActionResult:
+    """What the model and the user learn about objects that were looked for."""
+    entries, measured, lines, warnings = [], [], [], []
+    for one in found:
+        entry: dict[str, Any] = {
+            "id": one.id,
+            "phrase": one.name,
+            "target": one.target,
+            "known": one.target is not None,
+            "present": one.present,
+            "parts": one.parts,
+        }
+        if one.presence is not None:
+            value = Value("presence", one.presence, "1", convention="calibrated probability")
+            entry["presence"] = bench.case.add_measurements([value], object=one.id)[0].id
+            measured.append(entry["presence"])
+        entries.append(entry)
+        lines.append(_line(one))
+        if one.ignored_parts:
+            warnings.append(
+                f"{one.name}: {one.ignored_parts} part(s) too small to count were ignored."
+            )
+        if one.target is not None and one.presence is None:
+            warnings.append(
+                "These weights have no presence calibration: whether an object is there is not "
+                "judged, only where it would be."
+            )
+    content = {
+        "scan": scan,
+        "modality": bench.case.modality(scan),
+        "objects": entries,
+        "can_look_for": offers(bench, scan),
+    }
+    return ActionResult(
+        content=content,
+        summary="; ".join(lines),
+        objects=tuple(one.id for one in found),
+        measurements=tuple(measured),
+        encoded=encoded,
+        warnings=(*dict.fromkeys(warnings), *scan_warnings(bench.case, scan)),
+        refused=any(not one.present for one in found),
+    )
+
+
+def _line(found: FoundObject) -> str:
+    if found.target is None:
+        return f"{found.name}: not a word I know"
+    sure = "" if found.presence is None else f" (presence {found.presence:.2f})"
+    if not found.present:
+        return f"{found.name}: not seen{sure}"
+    parts = "part" if found.parts == 1 else "parts"
+    return f"{found.name}: found{sure}, {found.parts} {parts}"
+
+
+def offers(bench: Bench, scan: str) -> list[str]:
+    """Targets that can be looked for in a scan, by its modality and site where they are known."""
+    seen = bench.case.recognised.get(scan)
+    modality = bench.case.modality(scan)
+    site = seen.site if seen and seen.modality == modality else None
+    targets = ontology().targets_in(modality, site) or ontology().targets_in(modality)
+    return [t for t in targets if t in bench.parser.info.vocabulary][:_MOST_OFFERED]
+
+
+def scan_warnings(case: Case, scan: str) -> tuple[str, ...]:
+    """What the user must know about a scan before reading a number."""
+    picture = case.scans[scan]
+    warnings = list(picture.notes)
+    if picture.geometry.spacing_mm is None:
+        warnings.append(
+            "The file does not say how large a pixel is, so sizes are in pixels and per cent of "
+            "the image. Tell me the millimetres per pixel to get millimetres."
+        )
+    if picture.middle_slice is not None:
+        warnings.append(
+            f"This is a stack of {picture.shape[2]} slices; only slice {picture.middle_slice} "
+            "was looked at."
+        )
+    return tuple(warnings)

@@ -1,0 +1,338 @@
+"""The case: what a conversation holds, in memory and on disk.
+
+Scans are ``scan-1``, masks ``mask-3``, measurements ``m-5``; a number is never given twice. All
+of it is written below one private directory, which holds no name, date or path of a patient.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parser_model.errors import ToolError
+from parser_model.types import ParsedObject, Recognised
+from tools.measuring.parts import find_parts
+from tools.measuring.value import Value
+from tools.overlay import PALETTE, draw_overlay, write_mask_png, write_png
+from tools.scan import Scan
+from tools.units import Unit
+
+
+@dataclass(frozen=True, eq=False)
+class FoundObject:
+    """An object looked for in a scan, found or not.
+
+    Attributes
+    ----------
+    id, scan : str
+    slice : int or None
+        None for pictures.
+    phrase : str
+        The words asked with.
+    target : str or None
+        The ontology's name; None when the phrase is unknown.
+    presence : float or None
+    present : bool
+    mask : (H, W) ndarray of bool
+        The pixels measured, in the frame of the file: parts too small to count are removed.
+    probability : (H, W) ndarray of float16
+    parts : int
+        Connected parts that count.
+    ignored_parts : int
+        Parts that were too small to count.
+    mask_file, overlay_file : Path or None
+        None for an absent object.
+    colour : str
+        As drawn, e.g. "#e69f00".
+    """
+
+    id: str
+    scan: str
+    slice: int | None
+    phrase: str
+    target: str | None
+    presence: float | None
+    present: bool
+    mask: NDArray[np.bool_] = field(repr=False)
+    probability: NDArray[np.float16] = field(repr=False)
+    parts: int
+    ignored_parts: int
+    mask_file: Path | None
+    overlay_file: Path | None
+    colour: str
+
+    @property
+    def name(self) -> str:
+        """What to call it: the words asked with, without a leading article."""
+        words = self.phrase.split()
+        return " ".join(words[1:] if words and words[0].lower() in ("the", "a", "an") else words)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `ask --json` gives it."""
+        return {
+            "id": self.id,
+            "scan": self.scan,
+            "slice": self.slice,
+            "phrase": self.phrase,
+            "target": self.target,
+            "presence": None if self.presence is None else round(self.presence, 4),
+            "present": self.present,
+            "parts": self.parts,
+            "mask_file": str(self.mask_file) if self.mask_file else None,
+            "overlay_file": str(self.overlay_file) if self.overlay_file else None,
+        }
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value filed in a case.
+
+    Attributes
+    ----------
+    id : str
+    object : str or None
+        The mask it belongs to.
+    measured : Value
+    derived_from : tuple of str
+        Measurements it was computed from.
+    """
+
+    id: str
+    object: str | None
+    measured: Value
+    derived_from: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the measurement, e.g. "area"."""
+        return self.measured.name
+
+    @property
+    def part(self) -> int | None:
+        """The part measured; None for the whole mask."""
+        return self.measured.part
+
+    @property
+    def value(self) -> float | tuple[float, ...]:
+        """The number, or the coordinates of a position."""
+        return self.measured.value
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of `value`."""
+        return self.measured.unit
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the range."""
+        return self.measured.low
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the range."""
+        return self.measured.high
+
+    @property
+    def text(self) -> str:
+        """As a person reads it, in a sensible unit."""
+        return self.measured.text()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `ask --json` gives it."""
+        entry = self.measured.as_dict()
+        entry.pop("endpoints", None)
+        start = {"id": self.id, "object": self.object}
+        return {**start, **entry, "derived_from": list(self.derived_from)}
+
+
+class Case:
+    """Scans, masks and measurements of one conversation.
+
+    Parameters
+    ----------
+    directory : Path
+        Private to this case; created when missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.scans: dict[str, Scan] = {}
+        self.objects: dict[str, FoundObject] = {}
+        self.measurements: dict[str, Measurement] = {}
+        self.recognised: dict[str, Recognised] = {}
+
+    def add_scan(self, scan: Scan) -> str:
+        """File a scan; the same pixels and geometry keep their id."""
+        for name, known in self.scans.items():
+            if known.sha256 == scan.sha256 and known.geometry == scan.geometry:
+                return name
+        name = f"scan-{len(self.scans) + 1}"
+        self.scans[name] = scan
+        np.save(self.directory / f"{name}.npy", scan.pixels)
+        self._write_index()
+        return name
+
+    def scan(self, name: str | None = None) -> tuple[str, Scan]:
+        """A scan by id; the newest when none is named.
+
+        Raises
+        ------
+        ToolError
+            When there is no scan, or none of that id.
+        """
+        if not self.scans:
+            raise ToolError("There is no scan yet; add an image first.")
+        if name is None:
+            name = next(reversed(self.scans))
+        if name not in self.scans:
+            raise ToolError(f"There is no {name}; the scans are {', '.join(self.scans)}.")
+        return name, self.scans[name]
+
+    def modality(self, name: str) -> str | None:
+        """Modality of a scan: what the file or the user says, else what the pixels show."""
+        stated = self.scans[name].modality
+        if stated is not None:
+            return stated
+        seen = self.recognised.get(name)
+        return seen.modality if seen else None
+
+    def object(self, name: str) -> FoundObject:
+        """An object by id.
+
+        Raises
+        ------
+        ToolError
+            When there is none of that id.
+        """
+        if name not in self.objects:
+            known = ", ".join(self.objects) or "none so far"
+            raise ToolError(f"There is no {name}; the objects are: {known}. Segment it first.")
+        return self.objects[name]
+
+    def present_object(self, name: str) -> FoundObject:
+        """An object that is there and can be measured.
+
+        Raises
+        ------
+        ToolError
+            When it was looked for and not found.
+        """
+        found = self.object(name)
+        if not found.present:
+            raise ToolError(f"{name} ({found.name}) was not found in {found.scan}.")
+        return found
+
+    def known_object(self, scan: str, target: str | None, phrase: str) -> FoundObject | None:
+        """The object of a target in a scan, when it was looked for before."""
+        for found in self.objects.values():
+            same = found.target == target if target else found.phrase == phrase
+            if found.scan == scan and same:
+                return found
+        return None
+
+    def add_object(
+        self, scan: str, parsed: ParsedObject, *, slice: int | None = None
+    ) -> FoundObject:
+        """File what a parser found: number it, clean its mask, write mask and overlay."""
+        name = f"mask-{len(self.objects) + 1}"
+        parts = find_parts(parsed.mask)
+        colour = PALETTE[len(self.objects) % len(PALETTE)]
+        mask_file = overlay_file = None
+        if parsed.present:
+            mask_file = self.directory / f"{name}.png"
+            overlay_file = self.directory / f"{name}-overlay.png"
+            write_mask_png(mask_file, parts.mask)
+            picture = self.scans[scan].display(slice)
+            write_png(overlay_file, draw_overlay(picture, [parts.mask], colours=[colour]))
+        found = FoundObject(
+            id=name,
+            scan=scan,
+            slice=slice,
+            phrase=parsed.phrase,
+            target=parsed.target,
+            presence=parsed.presence,
+            present=parsed.present,
+            mask=parts.mask,
+            probability=parsed.probability,
+            parts=len(parts),
+            ignored_parts=parts.ignored,
+            mask_file=mask_file,
+            overlay_file=overlay_file,
+            colour=colour,
+        )
+        self.objects[name] = found
+        self._write_index()
+        return found
+
+    def add_measurements(
+        self,
+        values: Iterable[Value],
+        *,
+        object: str | None,
+        derived_from: tuple[str, ...] = (),
+    ) -> list[Measurement]:
+        """File values; one measured before (same object, name, part, unit) keeps its id."""
+        filed = []
+        for value in values:
+            known = self._known(value, object, derived_from)
+            if known is None:
+                known = Measurement(f"m-{len(self.measurements) + 1}", object, value, derived_from)
+                self.measurements[known.id] = known
+            filed.append(known)
+        self._write_index()
+        return filed
+
+    def _known(
+        self, value: Value, object: str | None, derived_from: tuple[str, ...]
+    ) -> Measurement | None:
+        for known in self.measurements.values():
+            if (known.object, known.derived_from) == (object, derived_from) and replace(
+                known.measured, convention=""
+            ) == replace(value, convention=""):
+                return known
+        return None
+
+    def set_scale(self, name: str, mm_per_pixel: float) -> Scan:
+        """Give a scan the scale that the user stated; masks stay, lengths are measured anew."""
+        name, scan = self.scan(name)
+        self.scans[name] = scan.with_scale(mm_per_pixel)
+        self._write_index()
+        return self.scans[name]
+
+    def delete(self) -> None:
+        """Remove the case from memory and disk."""
+        for table in (self.scans, self.objects, self.measurements, self.recognised):
+            table.clear()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def scans_as_dicts(self) -> list[dict[str, Any]]:
+        """The scans as `ask --json` gives them."""
+        return [
+            {
+                "id": name,
+                "modality": self.modality(name),
+                "shape": list(scan.shape),
+                "spacing_mm": list(scan.geometry.spacing_mm) if scan.geometry.spacing_mm else None,
+                "spacing_source": scan.geometry.spacing_source,
+            }
+            for name, scan in self.scans.items()
+        ]
+
+    def _write_index(self) -> None:
+        """``case.json``: everything but pixels, replaced as a whole so that it is never half written."""
+        content = {
+            "scans": self.scans_as_dicts(),
+            "objects": [found.as_dict() for found in self.objects.values()],
+            "measurements": [m.as_dict() for m in self.measurements.values()],
+        }
+        draft = self.directory / "case.json.part"
+        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        draft.replace(self.directory / "case.json")
