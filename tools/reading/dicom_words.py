@@ -1,0 +1,158 @@
+"""What DICOM calls things, and what we call them. Only words of these tables leave a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Modality (0008,0060), DICOM PS3.3 C.7.3.1.1.1, to `parser_model.MODALITIES`. The rest (NM, PT,
+# OT, IVUS, ...) is left to the recogniser.
+MODALITIES: Final[dict[str, str]] = {
+    "CT": "CT",
+    "MR": "MRI",
+    "CR": "X-Ray",
+    "DX": "X-Ray",
+    "MG": "X-Ray",
+    "RG": "X-Ray",
+    "PX": "X-Ray",
+    "IO": "X-Ray",
+    "XA": "X-Ray",
+    "RF": "X-Ray",
+    "US": "ultrasound",
+    "SM": "pathology",
+    "OP": "fundus",
+    "ES": "endoscope",
+    "OPT": "OCT",
+    "DMS": "dermoscopy",
+}
+
+# A ray through the body ends on a detector: sizes are magnified by an unknown factor.
+PROJECTIONS: Final = frozenset({"CR", "DX", "MG", "RG", "PX", "IO", "XA", "RF"})
+
+# Objects that hold no image to look at, by Modality.
+NO_IMAGES: Final[dict[str, str]] = {
+    "SEG": "a DICOM segmentation, which holds masks and no image; give the image they belong to",
+    "SR": "a DICOM structured report, which holds no image",
+    "PR": "a DICOM presentation state, which holds no image; give the image it refers to",
+    "KO": "a DICOM list of key images, which holds none itself; give one of those images",
+    "DOC": "a document in DICOM, not an image",
+    "REG": "a DICOM registration, which holds no image",
+    "FID": "a list of DICOM fiducials, which holds no image",
+    "RTSTRUCT": "a set of DICOM contours, which holds no image; give the image they belong to",
+    "RTPLAN": "a DICOM treatment plan, which holds no image",
+    "RTRECORD": "a DICOM treatment record, which holds no image",
+    "RTDOSE": "a DICOM dose grid, not an image of the body",
+    "ECG": "an electrocardiogram in DICOM, not an image",
+    "HD": "a recording of signals in DICOM, not an image",
+    "AU": "a sound recording in DICOM, not an image",
+    "M3D": "a 3D model in DICOM, not an image",
+}
+
+# Body Part Examined (0018,0015), DICOM PS3.16 annex L, to plain words.
+BODY_PARTS: Final[dict[str, str]] = {
+    "ABDOMEN": "abdomen",
+    "ABDOMENPELVIS": "abdomen and pelvis",
+    "ADRENAL": "adrenal gland",
+    "ANKLE": "ankle",
+    "AORTA": "aorta",
+    "ARM": "arm",
+    "AXILLA": "axilla",
+    "BACK": "back",
+    "BLADDER": "bladder",
+    "BRAIN": "brain",
+    "BREAST": "breast",
+    "BRONCHUS": "bronchus",
+    "BUTTOCK": "buttock",
+    "CALCANEUS": "heel",
+    "CALF": "calf",
+    "CAROTID": "carotid artery",
+    "CHEST": "chest",
+    "CHESTABDOMEN": "chest and abdomen",
+    "CHESTABDPELVIS": "chest, abdomen and pelvis",
+    "CLAVICLE": "clavicle",
+    "COCCYX": "coccyx",
+    "COLON": "colon",
+    "CSPINE": "cervical spine",
+    "EAR": "ear",
+    "ELBOW": "elbow",
+    "ESOPHAGUS": "esophagus",
+    "EXTREMITY": "extremity",
+    "EYE": "eye",
+    "EYELID": "eyelid",
+    "FACE": "face",
+    "FEMUR": "thigh",
+    "FINGER": "finger",
+    "FOOT": "foot",
+    "FOREARM": "forearm",
+    "GALLBLADDER": "gallbladder",
+    "HAND": "hand",
+    "HEAD": "head",
+    "HEADNECK": "head and neck",
+    "HEART": "heart",
+    "HIP": "hip",
+    "HUMERUS": "upper arm",
+    "ILEUM": "ileum",
+    "JAW": "jaw",
+    "KIDNEY": "kidney",
+    "KNEE": "knee",
+    "LARYNX": "larynx",
+    "LEG": "leg",
+    "LIVER": "liver",
+    "LSPINE": "lumbar spine",
+    "LUNG": "lung",
+    "MAXILLA": "upper jaw",
+    "MEDIASTINUM": "mediastinum",
+    "MOUTH": "mouth",
+    "NECK": "neck",
+    "NECKCHEST": "neck and chest",
+    "NOSE": "nose",
+    "ORBIT": "orbit",
+    "OVARY": "ovary",
+    "PANCREAS": "pancreas",
+    "PAROTID": "parotid gland",
+    "PATELLA": "kneecap",
+    "PELVIS": "pelvis",
+    "PENIS": "penis",
+    "PHARYNX": "pharynx",
+    "PROSTATE": "prostate",
+    "RECTUM": "rectum",
+    "RETINA": "retina",
+    "RIB": "rib",
+    "SCALP": "scalp",
+    "SCAPULA": "shoulder blade",
+    "SCROTUM": "scrotum",
+    "SHOULDER": "shoulder",
+    "SKIN": "skin",
+    "SKULL": "skull",
+    "SPINE": "spine",
+    "SPLEEN": "spleen",
+    "SSPINE": "sacrum",
+    "STERNUM": "sternum",
+    "STOMACH": "stomach",
+    "TESTIS": "testis",
+    "THIGH": "thigh",
+    "THORAX": "chest",
+    "THUMB": "thumb",
+    "THYMUS": "thymus",
+    "THYROID": "thyroid gland",
+    "TOE": "toe",
+    "TONGUE": "tongue",
+    "TRACHEA": "trachea",
+    "TSPINE": "thoracic spine",
+    "URETER": "ureter",
+    "URETHRA": "urethra",
+    "UTERUS": "uterus",
+    "VAGINA": "vagina",
+    "VULVA": "vulva",
+    "WHOLEBODY": "whole body",
+    "WRIST": "wrist",
+}
+
+
+def modality(code: str) -> str | None:
+    """Our name for a DICOM modality, None when we have none."""
+    return MODALITIES.get(code)
+
+
+def body_part(code: str) -> str | None:
+    """Plain words for a DICOM body part, None for anything that is not in the list."""
+    return BODY_PARTS.get("".join(code.upper().split()))

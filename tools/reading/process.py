@@ -1,0 +1,218 @@
+"""The parent's side of the worker: one process, started when needed, replaced when it dies."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from parser_model.errors import FileError
+from tools.reading.limits import Limits
+from tools.reading.wire import empty_pixels, rebuild
+from tools.scan import Scan
+
+log = logging.getLogger(__name__)
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+# Enough for the interpreter; the rest of our environment (keys above all) is not for decoders.
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_MOST_JSON: Final = 1 << 20
+_BYTES_PER_PIXEL: Final = 4
+_F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.F_SETPIPE_SZ; 1 MiB is what users may ask for
+_STOPPED: Final = "This file made its decoder stop; it is damaged, so export or copy it again."
+_PIPE_BYTES: Final = 1 << 20
+
+
+class _WorkerGoneError(Exception):
+    """The worker ended, or said something that is no answer."""
+
+
+class _LateError(Exception):
+    """The worker did not answer in time."""
+
+
+class _Worker:
+    """One running worker process."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self.memory_bytes = memory_bytes
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment |= {
+            "PYTHONPATH": str(_ROOT),
+            "OMP_NUM_THREADS": "1",  # threads reserve address space, which is bounded
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        # -P: a folder named "tools" where the user happens to stand must not be taken for ours.
+        command = [sys.executable, "-P", "-m", "tools.reading.worker", str(memory_bytes)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=environment,
+        )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._requests: BinaryIO = self.process.stdin
+        self._answers: BinaryIO = self.process.stdout
+        os.set_blocking(self._answers.fileno(), False)
+        self._poll = select.poll()  # select.select fails in servers with over 1023 open files
+        self._poll.register(self._answers, select.POLLIN | select.POLLHUP)
+        with contextlib.suppress(ImportError, OSError):  # large pixels in fewer steps, if we may
+            import fcntl
+
+            fcntl.fcntl(self._answers.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def forget(self) -> None:
+        """Let go of it in a forked child: it belongs to the parent."""
+        self.process.returncode = 0  # not ours to wait for
+        for pipe in (self._requests, self._answers):
+            pipe.close()
+
+    def usable(self, memory_bytes: int) -> bool:
+        """Whether it runs and is bounded as asked."""
+        return self.memory_bytes == memory_bytes and self.process.poll() is None
+
+    def ask(self, request: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], Any]:
+        """Send a request; give its answer and the pixels, None with an error."""
+        deadline = time.monotonic() + limits.seconds
+        try:
+            self._requests.write(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise _WorkerGoneError from error
+        (length,) = struct.unpack(">Q", self._receive(bytearray(8), deadline))
+        if length > _MOST_JSON:
+            raise _WorkerGoneError
+        meta = json.loads(self._receive(bytearray(length), deadline))
+        if "scan" not in meta:
+            return meta, None
+        pixels = empty_pixels(meta["scan"], 3 * _BYTES_PER_PIXEL * limits.pixels)
+        self._receive(memoryview(pixels).cast("B"), deadline)
+        return meta, pixels
+
+    def _receive(self, into: Any, deadline: float) -> Any:
+        target, filled = memoryview(into), 0
+        while filled < len(target):
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._poll.poll(left * 1000):
+                raise _LateError
+            count = self._answers.readinto(target[filled:])  # type: ignore[attr-defined]
+            if count == 0:
+                raise _WorkerGoneError
+            filled += count or 0
+        return into
+
+    def stop(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class WorkerPool:
+    """Decodes one file at a time in a worker; safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+
+    def start(self, limits: Limits) -> None:
+        """Start the worker if it does not run, so that the first file need not wait for it."""
+        with self._lock:
+            self._ready(limits)
+
+    def stop(self) -> None:
+        """End the worker; a later file starts a new one."""
+        with self._lock:
+            self._drop()
+
+    def forget(self) -> None:
+        """In a forked child: use neither the parent's worker nor a lock that it may hold."""
+        self._lock = threading.Lock()
+        if self._worker is not None:
+            self._worker.forget()
+            self._worker = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the worker, None when none was started."""
+        return self._worker.process.pid if self._worker else None
+
+    def decode(self, path: Path, name: str, reader: str, limits: Limits) -> Scan:
+        """Decode a file in the worker.
+
+        Parameters
+        ----------
+        path : Path
+        name : str
+            Of the format, for messages.
+        reader : str
+            ``module:function``.
+        limits : Limits
+
+        Raises
+        ------
+        FileError
+            If it cannot be read, or the worker died or was killed over it.
+        """
+        request = {
+            "path": str(path.absolute()),
+            "format": name,
+            "reader": reader,
+            "limits": dataclasses.asdict(limits),
+        }
+        with self._lock:
+            meta, pixels = self._ask(request, name, limits)
+        if "error" in meta:
+            if "cause" in meta:
+                log.info("A %s file could not be decoded: %s", name, meta["cause"])
+            raise FileError(meta["error"])
+        return rebuild(meta["scan"], pixels)
+
+    def _ask(self, request: dict[str, Any], name: str, limits: Limits) -> tuple[Any, Any]:
+        try:
+            return self._ready(limits).ask(request, limits)
+        except _LateError:
+            self._drop()
+            log.warning("The worker was killed over a %s file: too slow", name)
+            raise FileError(
+                f"This file was given up after {limits.seconds:g} seconds of decoding; it is "
+                "damaged or too large."
+            ) from None
+        except (_WorkerGoneError, ValueError, KeyError):
+            self._drop()
+            log.warning("The worker ended over a %s file", name)
+            raise FileError(_STOPPED) from None
+        except BaseException:
+            self._drop()  # e.g. Ctrl-C: half an answer is in the pipe
+            raise
+
+    def _ready(self, limits: Limits) -> _Worker:
+        if self._worker is not None and not self._worker.usable(limits.memory_bytes):
+            self._drop()
+        if self._worker is None:
+            self._worker = _Worker(limits.memory_bytes)
+        return self._worker
+
+    def _drop(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+
+POOL: Final = WorkerPool()
+atexit.register(POOL.stop)
+os.register_at_fork(after_in_child=POOL.forget)
