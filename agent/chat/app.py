@@ -144,8 +144,8 @@ async def _answer(session: ChatSession, question: str) -> None:
                     case TurnFinished():
                         turn = event.turn
                         overlays = present.overlays(session, turn)
-                        line = "" if overlays else present.signature(session)
-                        reply.content = present.final_text(turn, line)
+                        lines = [] if overlays else [*turn.warnings, present.signature(session)]
+                        reply.content = present.final_text(turn, below=lines)
                         elements: list[Any] = [
                             cl.CustomElement(name="ScanOverlay", props=props, display="inline")
                             for props in overlays

@@ -101,16 +101,19 @@ def _layer(mask: NDArray[np.bool_], colour: str, *, outline: bool) -> bytes:
     enlarge = height >= mask.shape[0]
     method = Image.Resampling.NEAREST if enlarge else Image.Resampling.BOX
     alpha = np.asarray(grey.resize((width, height), method))
-    if outline:
-        inside = alpha >= 128
-        rounds = max(1, round(max(height, width) / 700))
-        rim = ndimage.binary_dilation(inside, iterations=rounds) & ~ndimage.binary_erosion(
-            inside, iterations=rounds
-        )
-        alpha = rim.astype(np.uint8) * 255
-    rgba = np.empty((height, width, 4), np.uint8)
-    rgba[..., :3] = [int(colour.lstrip("#")[i : i + 2], 16) for i in (0, 2, 4)]
-    rgba[..., 3] = alpha
+    rgba = np.zeros((height, width, 4), np.uint8)
+    rgb = [int(colour.lstrip("#")[i : i + 2], 16) for i in (0, 2, 4)]
+    if not outline:
+        rgba[..., :3] = rgb
+        rgba[..., 3] = alpha
+        return _png(Image.fromarray(rgba))
+    inside = alpha >= 128
+    thick = max(1, round(max(height, width) / 700))
+    outer = ndimage.binary_dilation(inside, iterations=thick)
+    rim = outer & ~ndimage.binary_erosion(inside, iterations=thick)
+    # A dark casing, so that the rim shows on a ground of its own colour too.
+    rgba[ndimage.binary_dilation(outer, iterations=thick) & ~outer] = (0, 0, 0, 150)
+    rgba[rim] = (*rgb, 255)
     return _png(Image.fromarray(rgba))
 
 

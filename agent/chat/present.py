@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.events import ToolFinished, Turn
@@ -16,7 +16,7 @@ SOURCES = {
     "dicom-pixel-spacing": "the file (DICOM PixelSpacing)",
     "dicom-imager-pixel-spacing": "the file (ImagerPixelSpacing: at the detector, not the body)",
     "nifti-affine": "the file (NIfTI header)",
-    "ultrasound-region": "the file (ultrasound calibration)",
+    "dicom-ultrasound-region": "the file (ultrasound calibration)",
     "slide-mpp": "the file (slide resolution)",
     "user": "the scale you gave",
 }
@@ -115,15 +115,20 @@ def scan_facts(case: Case, scan_id: str) -> str:
     return " · ".join(facts)
 
 
-def final_text(turn: Turn, signature: str = "") -> str:
-    """Return the finished answer: text, what is unverified in it, warnings, and a last line."""
+def final_text(turn: Turn, *, below: Sequence[str] = ()) -> str:
+    """Return the finished answer: text, and what is unverified in it.
+
+    Parameters
+    ----------
+    turn : Turn
+    below : sequence of str
+        What a picture would carry, for answers without one: warnings and the signature.
+    """
     parts = [turn.answer.replace(UNVERIFIED, " ⚠")]
     if turn.unverified:
         parts.append("> ⚠ Not verified: no measurement on a mask stands behind this.")
-    parts += [f"> {warning}" for warning in turn.warnings]
-    if signature:
-        parts.append(f"*{signature}*")
-    return "\n\n".join(part for part in parts if part.strip())
+    parts += [f"> {line}" for line in below]
+    return "\n\n".join(parts)
 
 
 def signature(session: ChatSession) -> str:
@@ -139,11 +144,14 @@ def overlays(session: ChatSession, turn: Turn) -> list[dict[str, Any]]:
         found = case.objects.get(object_id)
         if found is not None:
             by_scan.setdefault(found.scan, []).append(found)
-    return [
+    made = [
         _overlay(session, scan_id, found, turn)
         for scan_id, found in by_scan.items()
         if scan_id in case.scans
     ]
+    if made:  # once, below the last picture
+        made[-1] |= {"warnings": turn.warnings, "signature": signature(session)}
+    return made
 
 
 def _overlay(
@@ -166,7 +174,6 @@ def _overlay(
             "aspect": round(width * stretch / height, 4),
             "hasScale": spacing is not None,
         },
-        "signature": signature(session),
         "layers": [_layer(session, item) for item in found],
         "measurements": [
             _row(item, scan.geometry.spacing_source)

@@ -1,7 +1,7 @@
 // A scan with its masks laid over it, and the measurements made on them.
 // Chainlit compiles this in the browser; `props`, `callAction` are its globals.
 import { useEffect, useRef, useState } from "react";
-import { Download, Maximize, ZoomIn, ZoomOut } from "lucide-react";
+import { Download, Maximize, TriangleAlert, ZoomIn, ZoomOut } from "lucide-react";
 
 const MAX_ZOOM = 12;
 
@@ -134,6 +134,11 @@ function Picture({ scan, layers, shown, opacity, outlines, active }) {
   );
 }
 
+function presenceText(layer) {
+  if (!layer.present) return layer.presence === null ? "not seen" : `not seen ${layer.presence.toFixed(2)}`;
+  return layer.presence === null ? "presence not judged" : `seen ${layer.presence.toFixed(2)}`;
+}
+
 function Masks({ layers, shown, toggle, active, setHovered }) {
   return (
     <ul className="pc-masks" aria-label="Masks">
@@ -159,10 +164,9 @@ function Masks({ layers, shown, toggle, active, setHovered }) {
           </label>
           <span
             className={`pc-presence ${layer.present ? "" : "pc-absent"}`}
-            title="How sure the parser is that this is in the picture, from 0 to 1"
+            title="How sure the parser is that this is in the picture, from 0 to 1; without a calibration it cannot say"
           >
-            {layer.present ? "seen" : "not seen"}
-            {layer.presence === null ? "" : ` ${layer.presence.toFixed(2)}`}
+            {presenceText(layer)}
             {layer.overlay && (
               <a
                 href={layer.overlay}
@@ -239,7 +243,7 @@ function Scale({ scan }) {
   };
   return (
     <form className="pc-scale" onSubmit={submit}>
-      <span>No pixel spacing in this file: pixels and % only. Do you know the scale?</span>
+      <span>This file has no pixel spacing. Do you know the scale?</span>
       <label>
         <input
           inputMode="decimal"
@@ -256,7 +260,7 @@ function Scale({ scan }) {
 }
 
 export default function ScanOverlay() {
-  const { scan, layers, measurements, signature } = props;
+  const { scan, layers, measurements, warnings = [], signature } = props;
   const [shown, setShown] = useState(Object.fromEntries(layers.map((layer) => [layer.id, true])));
   const [percent, setPercent] = useState(45);
   const [outlines, setOutlines] = useState(true);
@@ -311,8 +315,13 @@ export default function ScanOverlay() {
       )}
       {!scan.hasScale && <Scale scan={scan} />}
       <footer>
+        {warnings.map((warning) => (
+          <p key={warning} className="pc-warning">
+            <TriangleAlert size={14} aria-label="Note" /> <span>{warning}</span>
+          </p>
+        ))}
         {scan.credit && <p>Sample: {scan.credit}.</p>}
-        <p>{signature}</p>
+        {signature && <p>{signature}</p>}
       </footer>
     </section>
   );

@@ -188,8 +188,10 @@ def test_upload_ask_and_see(real: Server, page: Page, seen: Seen, tmp_path: Path
     assert seen.complaints == []
 
     page.mouse.move(0, 0)
+    slider.blur()
+    page.set_viewport_size({"width": 1120, "height": 1180})
+    page.wait_for_timeout(700)
     shot = tmp_path / "screenshot.png"
-    page.wait_for_timeout(500)
     page.screenshot(path=shot)
     assert shot.stat().st_size > 20_000
     # Not PARSECHAT_*: the tests forget those.

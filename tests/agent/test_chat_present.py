@@ -101,10 +101,15 @@ def test_where_units_come_from() -> None:
     assert present.source_of("1", None) == ""
 
 
-def test_the_finished_answer_marks_what_is_unverified_and_shows_warnings(
-    session: ChatSession,
-) -> None:
-    text = present.final_text(_turn(session), "Parser: fake")
+def test_the_finished_answer_marks_what_is_unverified(session: ChatSession) -> None:
+    turn = _turn(session)
+    text = present.final_text(turn)
     assert "about 2 ⚠ mm across" in text
-    assert "> scan-1 has no pixel spacing" in text
-    assert text.endswith("*Parser: fake*")
+    assert "Not verified" in text
+    assert text in present.final_text(turn, below=["a warning"])
+    assert present.final_text(turn, below=["a warning"]).endswith("\n\n> a warning")
+
+
+def test_warnings_stand_below_the_picture(session: ChatSession) -> None:
+    props = present.overlays(session, _turn(session))[-1]
+    assert props["warnings"] == ("scan-1 has no pixel spacing: pixels and per cent only.",)
