@@ -208,7 +208,7 @@ class Predictor(nn.Module):
             for i, attention in enumerate(self._cross_attentions())
         ]
         return ImageMemory(
-            mask_features.contiguous(),
+            mask_features,
             tuple(level_features),
             tuple(keys for keys, _ in pairs),
             tuple(values for _, values in pairs),

@@ -125,7 +125,9 @@ class BiomedParseParser:
         SetupError
             If a file is missing, damaged or not what it should be.
         """
-        network = load_network(weights, config, device=device)
+        # A file that was shortened before is taken as it is.
+        kind = torch.float32 if precision == "fp32" else None
+        network = load_network(weights, config, device=device, dtype=kind)
         if precision == "bf16":
             lower_precision(network)
         return cls(

@@ -28,7 +28,7 @@ class NormedConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         x = super().forward(input.to(self.weight.dtype))
         x = self.norm(x.to(self.norm.weight.dtype))
-        return F.relu(x) if self.activate else x
+        return F.relu_(x) if self.activate else x
 
 
 class EncoderLayer(nn.Module):
