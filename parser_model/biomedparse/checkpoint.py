@@ -8,6 +8,8 @@ and never read.
 from __future__ import annotations
 
 import pickle
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -203,7 +205,11 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
 def _unpickle(path: Path) -> Any:
     # weights_only admits tensors and plain containers; code in the file is refused, not run.
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Files of PyTorch before 1.6 are no archives and cannot be mapped, only read.
+        mapped = zipfile.is_zipfile(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about foreign pickles, which are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise SetupError(
             f"{path.name} holds more than weights and was not opened, because opening it "

@@ -113,6 +113,12 @@ def test_files_load_and_convert(entries, public, tmp_path):
         assert torch.equal(load_network(path, TINY).get_parameter(SOME), entries[SOME])
 
 
+def test_files_of_old_versions_load(entries, tmp_path):
+    torch.save(entries, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    network = load_network(tmp_path / "old.pt", TINY)
+    assert torch.equal(network.get_parameter(SOME), entries[SOME])
+
+
 def test_a_safetensors_file_is_checked_too(entries, tmp_path):
     del entries[SOME]
     save_file(entries, tmp_path / "x.safetensors")
