@@ -46,7 +46,7 @@ class Limits:
 
 
 STRICT = Limits(1e-4, 1e-3, 0.0)
-FORCED = Limits(1e-3, 1e-2, 1e-3)
+FORCED = Limits(1e-3, 1e-2, 1e-2)
 LOOSE = Limits(2e-3, 1e-2, 1e-3)
 FLIPPED = Limits(None, None, 2e-2)
 SIGNS = 1e-2
