@@ -176,7 +176,7 @@ def _overlay(
         },
         "layers": [_layer(session, item) for item in found],
         "measurements": [
-            _row(item, scan.geometry.spacing_source)
+            _row(item, scan.geometry.spacing_source, _compared(case, item))
             for item in rows
             if item.object in ids or item.object is None
         ],
@@ -198,14 +198,23 @@ def _layer(session: ChatSession, found: FoundObject) -> dict[str, Any]:
     }
 
 
-def _row(item: Measurement, spacing_source: str | None) -> dict[str, Any]:
+def _compared(case: Case, item: Measurement) -> str:
+    """Name the objects a comparison stands on, e.g. "optic cup : optic disc"."""
+    owners = [case.measurements[key].object for key in item.derived_from]
+    return " : ".join(dict.fromkeys(case.objects[owner].name for owner in owners if owner))
+
+
+def _row(item: Measurement, spacing_source: str | None, compared: str) -> dict[str, Any]:
     name = item.name.replace("_", " ").capitalize()
+    if item.part is not None:
+        name += f", part {item.part}"
     # The text is "412 mm² (380-450)", as in the answer, so that both always agree.
     value, _, spread = item.text.partition(" (")
     return {
         "id": item.id,
         "object": item.object,
-        "name": f"{name}, part {item.part}" if item.part is not None else name,
+        "name": name,
+        "about": compared,
         "value": value,
         "range": spread.removesuffix(")"),
         "source": source_of(item.unit, spacing_source),

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 
@@ -46,31 +45,27 @@ class Sample:
         return path if path.is_file() else None
 
 
+_RETINA = "“Fundus photograph of normal left eye”, Mikael Häggström, CC0, from scikit-image"
+
+# Only what is answered well: other pictures that come with the packages show too little of a body
+# part (pydicom's CT_small, MR_small) or a kind of picture the bundled parser did not learn from
+# (scikit-image's stained tissue).
 SAMPLES = (
     Sample(
         "retina",
         "Retina: how large is the optic disc?",
         "How large is the optic disc?",
-        "“Fundus photograph of normal left eye”, Mikael Häggström, CC0, from scikit-image",
+        _RETINA,
         "skimage",
         "data/retina.jpg",
     ),
     Sample(
-        "tissue",
-        "Stained tissue: how many nuclei?",
-        "How many nuclei are there?",
-        "“Immunohistochemical staining of colon”, CMMI, no known copyright restrictions, "
-        "from scikit-image",
+        "cup",
+        "Retina: how much of the optic disc is the cup?",
+        "What share of the optic disc is the optic cup?",
+        _RETINA,
         "skimage",
-        "data/ihc.png",
-    ),
-    Sample(
-        "ct",
-        "CT slice: what can you find?",
-        "What can you find?",
-        "CT_small.dcm, cut down from NEMA's CT1_UNC sample, from pydicom (MIT)",
-        "pydicom",
-        "data/test_files/CT_small.dcm",
+        "data/retina.jpg",
     ),
 )
 
@@ -91,23 +86,11 @@ def thumbnail(key: str, side: int = 96) -> bytes | None:
     sample = by_key(key)
     if sample is None or sample.path is None:
         return None
-    if sample.path.suffix == ".dcm":
-        image = _dicom_picture(sample.path)
-    else:
-        with Image.open(sample.path) as opened:
-            image = opened.convert("RGB")
+    with Image.open(sample.path) as opened:
+        image = opened.convert("RGB")
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
     image = image.crop((left, top, left + edge, top + edge)).resize((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _dicom_picture(path: Path) -> Image.Image:
-    import pydicom  # slow to import, and most visits never need it
-
-    pixels = pydicom.dcmread(path).pixel_array.astype(np.float32)
-    low, high = np.percentile(pixels, (1, 99))
-    grey = np.clip((pixels - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")

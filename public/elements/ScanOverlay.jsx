@@ -219,7 +219,7 @@ function Measurements({ rows, layers, active, pinned, setPinned, setHovered }) {
                 <span className="pc-dot" style={{ background: colour[row.object] || "transparent" }} />
                 <span>
                   {row.name}
-                  {several && name[row.object] ? <small>{name[row.object]}</small> : null}
+                  {(row.about || several) && <small>{row.about || name[row.object]}</small>}
                 </span>
               </button>
             </th>

@@ -86,6 +86,7 @@ class FakeMeasurement:
     high: float | None = None
     part: int | None = None
     text: str = ""
+    derived_from: tuple[str, ...] = ()
 
 
 @dataclass

@@ -132,7 +132,7 @@ def page(chromium: str, seen: Seen) -> Iterator[Page]:
 def _open(page: Page, server: Server) -> None:
     page.goto(server.url)
     # Samples are offered at once, but only enabled when the page has reached its session.
-    expect(page.get_by_role("button", name="Retina")).to_be_enabled(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Retina: how large")).to_be_enabled(timeout=PATIENCE)
 
 
 def _ask(page: Page, question: str, *files: Path) -> None:
@@ -201,7 +201,7 @@ def test_upload_ask_and_see(real: Server, page: Page, seen: Seen, tmp_path: Path
 
 def test_a_sample_is_one_click_and_credited(fake: Server, page: Page, seen: Seen) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     assert "px²" in _answer(page)
     expect(page.locator(".pc-overlay footer")).to_contain_text("CC0")
     assert _loaded(page, '[data-step-type="user_message"] img')
@@ -211,7 +211,7 @@ def test_a_sample_is_one_click_and_credited(fake: Server, page: Page, seen: Seen
 
 def test_masks_can_be_hidden_and_found_from_a_number(fake: Server, page: Page) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     _answer(page)
     masks = page.locator("img.pc-mask")
     expect(masks).to_have_count(2)
@@ -249,7 +249,7 @@ def test_a_question_waits_for_its_scan(fake: Server, page: Page, tmp_path: Path)
 
 def test_errors_have_an_id_and_nothing_is_lost(fake: Server, page: Page) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     _answer(page)
     _ask(page, "please crash")
     expect(page.get_by_text("Something went wrong on our side (error")).to_be_visible(
@@ -264,7 +264,7 @@ def test_errors_have_an_id_and_nothing_is_lost(fake: Server, page: Page) -> None
 
 def test_stopping_leaves_the_conversation_usable(fake: Server, page: Page) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     _answer(page)
     _ask(page, "be slow")
     expect(page.get_by_role("button", name="Find optic disc, vessel").last).to_be_visible()
@@ -275,7 +275,7 @@ def test_stopping_leaves_the_conversation_usable(fake: Server, page: Page) -> No
 
 def test_the_scale_can_be_given(fake: Server, page: Page) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     _answer(page)
     page.get_by_label("Millimetres per pixel").fill("0,02")
     page.get_by_role("button", name="Set").click()
@@ -286,13 +286,13 @@ def test_the_scale_can_be_given(fake: Server, page: Page) -> None:
 
 def test_a_new_chat_deletes_the_old_one(fake: Server, page: Page) -> None:
     _open(page, fake)
-    page.get_by_role("button", name="Retina").click()
+    page.get_by_role("button", name="Retina: how large").click()
     _answer(page)
     url = fake.url + str(page.locator("img.pc-scan").get_attribute("src"))
     assert httpx.get(url).status_code == 200
     page.click("#new-chat-button")
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("button", name="Retina")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Retina: how large")).to_be_visible(timeout=PATIENCE)
     for _ in range(50):
         if httpx.get(url).status_code == 404:
             return
