@@ -43,6 +43,7 @@ def ask(
     json: Json = False,
 ) -> None:
     """Ask one or more images a question in plain words."""
+    _warm_up()
     from agent import commands
 
     if len(inputs) < 2:
@@ -62,6 +63,7 @@ def parse(
     json: Json = False,
 ) -> None:
     """Outline named objects: masks as PNG, and whether each object is there."""
+    _warm_up()
     from agent import commands
 
     options = commands.Options(parser, None, precision, modality, None, out)
@@ -78,6 +80,7 @@ def find(
     json: Json = False,
 ) -> None:
     """Outline everything that is recognised, without overlaps."""
+    _warm_up()
     from agent import commands
 
     options = commands.Options(parser, None, precision, modality, None, out)
@@ -126,6 +129,13 @@ def models_info(name: str = "compact", json: Json = False) -> None:
     from agent import diagnostics
 
     diagnostics.model_info(name, as_json=json)
+
+
+def _warm_up() -> None:
+    """Start the process that decodes files while this one still imports the agent."""
+    from tools.reading import start_worker
+
+    start_worker()
 
 
 def _refuse(sentence: str) -> None:

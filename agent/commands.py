@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,13 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agent.conversation import Conversation, check_question
+from agent.conversation import Conversation, check_question, stated
 from agent.events import Turn
 from agent.llm import planner_name
 from agent.settings import Settings
 from parser_model import ParserInfo, RequestError, load_parser
 from tools.actions import ACTIONS, ActionResult, Bench
 from tools.case import Case
+from tools.reading import open_scan
 
 NOTICE = "Research use only - not for diagnosis."
 
@@ -62,9 +64,11 @@ def ask(
         check_question(question)
     _check_scale(options.scale)
     settings = options.settings()
+    # Files first: a damaged one is told at once, before a network is loaded.
+    scans = [stated(open_scan(path), options.modality) for path in files]
     conversation = Conversation(settings, directory=options.out)
-    for path in files:
-        name = conversation.add_file(path, modality=options.modality)
+    for scan in scans:
+        name = conversation.add_scan(scan)
         if options.scale is not None:
             conversation.set_scale(name, options.scale)
     turns = [conversation.ask(question) for question in questions]
@@ -96,11 +100,11 @@ def _run_action(action: str, file: Path, options: Options, as_json: bool, **argu
     if action == "segment" and not any(p.strip() for p in arguments["phrases"]):
         raise RequestError("Name at least one object with -p, e.g. -p liver.")
     settings = options.settings()
-    # Opened without an agent: no language model is needed to outline what has a name.
-    case, parser = (
-        _case_with(file, options),
-        load_parser(settings.parser, precision=settings.precision),
-    )
+    scan = stated(open_scan(file), options.modality)
+    # Without an agent: no language model is needed to outline what has a name.
+    case = Case(options.out or Path(tempfile.mkdtemp(prefix="parsechat-")))
+    case.add_scan(scan)
+    parser = load_parser(settings.parser, precision=settings.precision)
     result: ActionResult = ACTIONS[action](Bench(case, parser), **arguments)
     if as_json:
         document = {
@@ -122,21 +126,6 @@ def _run_action(action: str, file: Path, options: Options, as_json: bool, **argu
     for warning in result.warnings:
         print(f"Note: {warning}", file=sys.stderr)
     print(NOTICE)
-
-
-def _case_with(file: Path, options: Options) -> Case:
-    import tempfile
-    from dataclasses import replace
-
-    from parser_model.ontology import ontology
-    from tools.reading import open_scan
-
-    scan = open_scan(file)
-    if options.modality is not None:
-        scan = replace(scan, modality=ontology().modality(options.modality))
-    case = Case(options.out or Path(tempfile.mkdtemp(prefix="parsechat-")))
-    case.add_scan(scan)
-    return case
 
 
 def _check_scale(scale: float | None) -> None:

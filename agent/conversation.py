@@ -27,6 +27,7 @@ from parser_model.ontology import ontology
 from tools.actions import Bench
 from tools.case import Case
 from tools.reading import open_scan
+from tools.scan import Scan
 
 _MOST_MODEL_CALLS = 24
 _LONGEST_QUESTION = 4000
@@ -102,10 +103,11 @@ class Conversation:
         RequestError
             For an unknown modality.
         """
-        scan = open_scan(Path(path))
-        if modality is not None:
-            scan = replace(scan, modality=ontology().modality(modality))
-        return self.case.add_scan(scan)
+        return self.add_scan(open_scan(path), modality=modality)
+
+    def add_scan(self, scan: Scan, *, modality: str | None = None) -> str:
+        """Take over a scan that was read already; see `add_file`."""
+        return self.case.add_scan(stated(scan, modality))
 
     def set_scale(self, scan: str, mm_per_pixel: float) -> None:
         """Take over a scale that the user states for a scan."""
@@ -183,6 +185,17 @@ class Conversation:
                         yield ToolStarted(str(call["id"]), call["name"], call["args"])
                 elif isinstance(message, ToolMessage):
                     yield writing.finish_call(message)
+
+
+def stated(scan: Scan, modality: str | None) -> Scan:
+    """A scan with the modality that the user states, if any.
+
+    Raises
+    ------
+    RequestError
+        For an unknown modality.
+    """
+    return scan if modality is None else replace(scan, modality=ontology().modality(modality))
 
 
 def check_question(question: str) -> None:

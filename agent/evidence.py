@@ -32,7 +32,8 @@ _NUMBER = re.compile(
     r"(?P<list>^[ \t]*\d{1,2}[.)](?=\s))"  # a list mark
     r"|(?P<id>\b(?:scan|mask|m)-\d+\b)"  # an id of the case
     r"|(?P<number>(?<![\w.])[-+]?\d+(?:[.,]\d+)*(?:\s?%)?(?![\w]*\d))"
-    rf"|(?P<word>\b(?:{_WORDS})\b|\bone (?=(?:{_COUNTED}))|[二三四五六七八九十百千万两]+|一(?=[个处块]))",
+    rf"|(?P<word>\b(?:{_WORDS})\b|\bone (?=(?:{_COUNTED}))"
+    r"|[二三四五六七八九十百千万两]+|一(?=[个处块]))",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -64,8 +65,8 @@ class Renderer:
     def feed(self, piece: str) -> str:
         """Take a piece of prose and return what can be shown of it now.
 
-        Only the unfinished tail is held back: an open reference, or the last word, which may
-        still turn out to be a number.
+        Only the unfinished tail is held back: an open reference, and the last two words, which
+        may still turn out to be a number ("one polyp").
         """
         self._pending += piece
         cut = self._safe_cut(self._pending)
@@ -84,18 +85,17 @@ class Renderer:
             text = text[:opened]
         elif text.endswith("["):
             text = text[:-1]
-        space = max(text.rfind(" "), text.rfind("\n"))
-        return space if space >= 0 else 0
+        words = list(re.finditer(r"(?:\[\[[^\]]*\]\]|\S)+", text))
+        return words[-2].start() if len(words) > 1 else 0
 
     def _render(self, prose: str) -> str:
-        shown, position = "", 0
+        before, position = len(self._text), 0
         for match in _REFERENCE.finditer(prose):
-            shown += self._check(prose[position : match.start()], at_line_start=not shown)
-            shown += self._value(match.group(1), match.group(2))
+            self._text += self._check(prose[position : match.start()])
+            self._text += self._value(match.group(1), match.group(2))
             position = match.end()
-        shown += self._check(prose[position:], at_line_start=not shown)
-        self._text += shown
-        return shown
+        self._text += self._check(prose[position:])
+        return self._text[before:]
 
     def _value(self, name: str, unit: str | None) -> str:
         measurement = self._measurements.get(name)
@@ -109,11 +109,12 @@ class Renderer:
         self.evidence.append(Evidence(text, name))
         return text
 
-    def _check(self, prose: str, *, at_line_start: bool) -> str:
+    def _check(self, prose: str) -> str:
+        line_begins = not self._text or self._text.endswith("\n")
+
         def mark(match: re.Match[str]) -> str:
             found = match.group(0)
-            starts_line = match.start() > 0 or not self._text or self._text.endswith("\n")
-            if match.group("id") or (match.group("list") and starts_line and at_line_start):
+            if match.group("id") or (match.group("list") and (match.start() > 0 or line_begins)):
                 return found
             if found.strip() in self._said:
                 return found

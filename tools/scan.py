@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Scan:
         If the parts do not fit each other: a mistake of a reader, not of a file.
     """
 
-    pixels: NDArray[np.generic]
+    pixels: NDArray[Any]
     geometry: Geometry
     colour: bool = False
     modality: str | None = None
@@ -108,7 +108,7 @@ class Scan:
         if caveat and caveat not in self.notes:
             object.__setattr__(self, "notes", (*self.notes, caveat))
 
-    def _check(self, pixels: NDArray[np.generic]) -> None:
+    def _check(self, pixels: NDArray[Any]) -> None:
         if pixels.size == 0:
             raise FileError("This file holds an image without pixels.")
         if self.colour and (pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8):
@@ -253,7 +253,7 @@ class Scan:
         notes = tuple(note for note in self.notes if note != self.geometry.caveat)
         return replace(self, geometry=geometry, notes=notes)
 
-    def _plane(self, slice: int | None) -> NDArray[np.generic]:
+    def _plane(self, slice: int | None) -> NDArray[Any]:
         if len(self.shape) == 2:
             if slice not in (None, 0):
                 raise RequestError(f"This scan is one picture; there is no slice {slice}.")
@@ -273,9 +273,9 @@ def _check_window(
         raise error("A window has a finite centre and a positive width.")
 
 
-def _windowed(plane: NDArray[np.generic], window: tuple[float, float]) -> NDArray[np.uint8]:
+def _windowed(plane: NDArray[Any], window: tuple[float, float]) -> NDArray[np.uint8]:
     """Grey 0 to 255 over the window, rounded to the nearest."""
     centre, width = window
-    scaled = (plane.astype(np.float64) - (centre - width / 2)) * (255 / width)
+    scaled = (plane.astype(np.float64) - (centre - width / 2)) * 255 / width
     grey: NDArray[np.uint8] = np.rint(scaled.clip(0, 255)).astype(np.uint8)
     return grey

@@ -7,7 +7,7 @@ import numpy as np
 from parser_model.ontology import ontology
 from parser_model.types import ParsedObject, Recogniser
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import look, offers, report
+from tools.actions.segment import look, report, targets_for
 
 
 def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
@@ -27,7 +27,7 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
         shown = picture.display(picture.middle_slice)
         bench.case.recognised[name] = bench.parser.recognise(shown)
         encoded_here = True
-    targets = offers(bench, name)
+    targets = targets_for(bench, name)
     parsed, encoded = look(bench, name, picture, targets)
     kept = without_overlaps([p for p in parsed if p.present])
     modality = bench.case.modality(name)

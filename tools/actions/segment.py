@@ -138,12 +138,17 @@ def _line(found: FoundObject) -> str:
 
 
 def offers(bench: Bench, scan: str) -> list[str]:
+    """What to offer when something is absent or unknown: some of `targets_for`."""
+    return targets_for(bench, scan)[:_MOST_OFFERED]
+
+
+def targets_for(bench: Bench, scan: str) -> list[str]:
     """Targets that can be looked for in a scan, by its modality and site where they are known."""
     seen = bench.case.recognised.get(scan)
     modality = bench.case.modality(scan)
     site = seen.site if seen and seen.modality == modality else None
     targets = ontology().targets_in(modality, site) or ontology().targets_in(modality)
-    return [t for t in targets if t in bench.parser.info.vocabulary][:_MOST_OFFERED]
+    return [t for t in targets if t in bench.parser.info.vocabulary]
 
 
 def scan_warnings(case: Case, scan: str) -> tuple[str, ...]:

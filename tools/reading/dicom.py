@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
@@ -145,7 +146,7 @@ def _transfer_syntax(dataset: Dataset) -> UID:
     return UID(stated)
 
 
-def _pixels(dataset: Dataset, frames: int) -> tuple[NDArray[np.generic], bool]:
+def _pixels(dataset: Dataset, frames: int) -> tuple[NDArray[Any], bool]:
     """Grey (H, W[, frames]) after rescale, or colour (H, W, 3) uint8; and whether it is colour."""
     size = (whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0))
     stored = pixel_array(dataset)
@@ -163,7 +164,7 @@ def _pixels(dataset: Dataset, frames: int) -> tuple[NDArray[np.generic], bool]:
     return without_equal_channels(stored)
 
 
-def _eight_bits(colours: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _eight_bits(colours: NDArray[Any]) -> NDArray[np.uint8]:
     """Colours of more than 8 bits by their upper 8, as display hardware takes them."""
     if colours.dtype == np.uint8:
         return colours.astype(np.uint8, copy=False)
@@ -172,7 +173,7 @@ def _eight_bits(colours: NDArray[np.generic]) -> NDArray[np.uint8]:
     raise FileError("This DICOM file stores colours in a way that is not read.")
 
 
-def _without_unused_bits(stored: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
+def _without_unused_bits(stored: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
     """Values of Bits Stored bits: old files keep overlays in the bits above."""
     if whole_number(dataset, "BitsAllocated", 0) == 1:
         return stored.astype(np.uint8) * np.uint8(255)
@@ -184,14 +185,10 @@ def _without_unused_bits(stored: NDArray[np.generic], dataset: Dataset) -> NDArr
     if not 0 < used <= allocated or not 0 <= above <= allocated - used or used == allocated:
         return stored
     # To the top and back: the shift back repeats the sign of signed values.
-    moved: NDArray[np.generic] = np.right_shift(
-        np.left_shift(stored, above),  # type: ignore[arg-type]
-        allocated - used,
-    )
-    return moved
+    return np.right_shift(np.left_shift(stored, above), allocated - used)
 
 
-def _modality_values(stored: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
+def _modality_values(stored: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
     """Values (frames, H, W) in the units of the modality, whole numbers where they stay whole."""
     if items(dataset, "ModalityLUTSequence"):
         return _kept_dtype(apply_modality_lut(stored, dataset))
@@ -219,7 +216,7 @@ def _rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
     return slope or 1.0, intercept or 0.0
 
 
-def _kept_dtype(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _kept_dtype(values: NDArray[Any]) -> NDArray[Any]:
     kept = values.dtype.name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
     return values if kept else values.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Reads single tags of DICOM files, which hold anything: a damaged optional tag is an absent one."""
+"""Reads single tags of DICOM files. They may hold anything: a damaged tag is an absent one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def read(file: BinaryIO, limits: Limits) -> Scan:
     return Scan(pixels, Geometry(), colour=colour, source_format=name, notes=tuple(notes))
 
 
-def without_equal_channels(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], bool]:
+def without_equal_channels(pixels: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     """Grey pixels (H, W) when all channels agree, and whether there is colour."""
     if pixels.ndim == 2:
         return pixels, False
@@ -91,7 +91,7 @@ def _notes(picture: Image.Image, name: str, file: BinaryIO) -> list[str]:
     return notes
 
 
-def _pixels(picture: Image.Image) -> tuple[NDArray[np.generic], bool]:
+def _pixels(picture: Image.Image) -> tuple[NDArray[Any], bool]:
     """Pixels as grey (H, W) or colour (H, W, 3), and whether transparency was flattened."""
     mode = picture.mode
     if mode == "1":

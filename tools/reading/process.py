@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -15,9 +16,9 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, cast
 
-from parser_model.errors import FileError
+from parser_model.errors import FileError, SetupError
 from tools.reading.limits import Limits
 from tools.reading.wire import empty_pixels, rebuild
 from tools.scan import Scan
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _ROOT: Final = Path(__file__).resolve().parents[2]
 # Enough for the interpreter; the rest of our environment (keys above all) is not for decoders.
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_START_SECONDS: Final = 60.0
 _MOST_JSON: Final = 1 << 20
 _BYTES_PER_PIXEL: Final = 4
 _F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.F_SETPIPE_SZ; 1 MiB is what users may ask for
@@ -63,9 +65,9 @@ class _Worker:
             bufsize=0,
             env=environment,
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self._requests: BinaryIO = self.process.stdin
-        self._answers: BinaryIO = self.process.stdout
+        self._requests = cast(io.FileIO, self.process.stdin)
+        self._answers = cast(io.FileIO, self.process.stdout)
+        self._ready = False
         os.set_blocking(self._answers.fileno(), False)
         self._poll = select.poll()  # select.select fails in servers with over 1023 open files
         self._poll.register(self._answers, select.POLLIN | select.POLLHUP)
@@ -86,6 +88,7 @@ class _Worker:
 
     def ask(self, request: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], Any]:
         """Send a request; give its answer and the pixels, None with an error."""
+        self._wait_until_ready()
         deadline = time.monotonic() + limits.seconds
         try:
             self._requests.write(json.dumps(request).encode() + b"\n")
@@ -98,8 +101,20 @@ class _Worker:
         if "scan" not in meta:
             return meta, None
         pixels = empty_pixels(meta["scan"], 3 * _BYTES_PER_PIXEL * limits.pixels)
-        self._receive(memoryview(pixels).cast("B"), deadline)
+        self._receive(pixels.data.cast("B"), deadline)
         return meta, pixels
+
+    def _wait_until_ready(self) -> None:
+        """Let it start before a file's time runs; a worker that cannot start is no file's fault."""
+        if self._ready:
+            return
+        try:
+            self._receive(bytearray(8), time.monotonic() + _START_SECONDS)
+        except (_WorkerGoneError, _LateError):
+            raise SetupError(
+                "The process that decodes images could not be started; is there enough memory?"
+            ) from None
+        self._ready = True
 
     def _receive(self, into: Any, deadline: float) -> Any:
         target, filled = memoryview(into), 0
@@ -107,7 +122,7 @@ class _Worker:
             left = deadline - time.monotonic()
             if left <= 0 or not self._poll.poll(left * 1000):
                 raise _LateError
-            count = self._answers.readinto(target[filled:])  # type: ignore[attr-defined]
+            count = self._answers.readinto(target[filled:])
             if count == 0:
                 raise _WorkerGoneError
             filled += count or 0
@@ -132,7 +147,7 @@ class WorkerPool:
     def start(self, limits: Limits) -> None:
         """Start the worker if it does not run, so that the first file need not wait for it."""
         with self._lock:
-            self._ready(limits)
+            self._running(limits)
 
     def stop(self) -> None:
         """End the worker; a later file starts a new one."""
@@ -167,6 +182,8 @@ class WorkerPool:
         ------
         FileError
             If it cannot be read, or the worker died or was killed over it.
+        SetupError
+            If no worker can be started.
         """
         request = {
             "path": str(path.absolute()),
@@ -184,7 +201,7 @@ class WorkerPool:
 
     def _ask(self, request: dict[str, Any], name: str, limits: Limits) -> tuple[Any, Any]:
         try:
-            return self._ready(limits).ask(request, limits)
+            return self._running(limits).ask(request, limits)
         except _LateError:
             self._drop()
             log.warning("The worker was killed over a %s file: too slow", name)
@@ -200,7 +217,7 @@ class WorkerPool:
             self._drop()  # e.g. Ctrl-C: half an answer is in the pipe
             raise
 
-    def _ready(self, limits: Limits) -> _Worker:
+    def _running(self, limits: Limits) -> _Worker:
         if self._worker is not None and not self._worker.usable(limits.memory_bytes):
             self._drop()
         if self._worker is None:

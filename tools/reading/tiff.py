@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from xml.etree import ElementTree
 
 import numpy as np
@@ -84,7 +84,7 @@ def _orientation(tags: TiffTags) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def _upright(pixels: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Pixels turned so that the first row is the top and the first column the left side."""
     if orientation >= 5:  # rows and columns are exchanged
         pixels = pixels.swapaxes(0, 1)
@@ -95,9 +95,7 @@ def _upright(pixels: NDArray[np.generic], orientation: int) -> NDArray[np.generi
     return np.ascontiguousarray(pixels)
 
 
-def _pixels(
-    stored: NDArray[np.generic], page: TiffPage
-) -> tuple[NDArray[np.generic], bool, list[str]]:
+def _pixels(stored: NDArray[Any], page: TiffPage) -> tuple[NDArray[Any], bool, list[str]]:
     """Grey (H, W) or colour (H, W, 3) uint8, whether it is inverted, and notes."""
     rows, columns, samples = page.imagelength, page.imagewidth, page.samplesperpixel
     if stored.shape == (samples, rows, columns) and samples > 1 and page.planarconfig == 2:
@@ -112,7 +110,7 @@ def _pixels(
     inverted = False
     if photometric == PHOTOMETRIC.PALETTE and own == 1 and page.colormap is not None:
         table = np.moveaxis(np.asarray(page.colormap), 0, 1)  # three columns of 16 bits
-        pixels: NDArray[np.generic] = (table >> 8).astype(np.uint8)[channels[:, :, 0]]
+        pixels: NDArray[Any] = (table >> 8).astype(np.uint8)[channels[:, :, 0]]
     elif photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE) and own == 1:
         pixels = _grey(channels[:, :, 0])
         inverted = photometric == PHOTOMETRIC.MINISWHITE
@@ -141,7 +139,7 @@ def _pixels(
 _GIVES_RGB: Final = (COMPRESSION.JPEG, COMPRESSION.OJPEG)
 
 
-def _grey(plane: NDArray[np.generic]) -> NDArray[np.generic]:
+def _grey(plane: NDArray[Any]) -> NDArray[Any]:
     if plane.dtype == np.bool_:
         return plane.astype(np.uint8) * np.uint8(255)
     if plane.dtype.kind == "c":
@@ -150,7 +148,7 @@ def _grey(plane: NDArray[np.generic]) -> NDArray[np.generic]:
     return native if native.dtype.name in _KEPT else native.astype(np.float32)
 
 
-def _eight_bits(channels: NDArray[np.generic], notes: list[str]) -> NDArray[np.uint8]:
+def _eight_bits(channels: NDArray[Any], notes: list[str]) -> NDArray[np.uint8]:
     if channels.dtype == np.uint8:
         return channels.astype(np.uint8, copy=False)
     if channels.dtype == np.uint16:

@@ -38,7 +38,7 @@ def describe(scan: Scan) -> dict[str, Any]:
     }
 
 
-def empty_pixels(meta: dict[str, Any], most_bytes: int) -> NDArray[np.generic]:
+def empty_pixels(meta: dict[str, Any], most_bytes: int) -> NDArray[Any]:
     """An array for the pixels that `describe` announces.
 
     Raises
@@ -57,7 +57,7 @@ def empty_pixels(meta: dict[str, Any], most_bytes: int) -> NDArray[np.generic]:
     return np.empty(shape, dtype)
 
 
-def rebuild(meta: dict[str, Any], pixels: NDArray[np.generic]) -> Scan:
+def rebuild(meta: dict[str, Any], pixels: NDArray[Any]) -> Scan:
     """The scan again; it checks itself anew.
 
     Raises

@@ -5,7 +5,7 @@ memory without harm: this process holds no keys, has bounded memory and is kille
 
 It takes requests on standard input, one line of JSON each, and answers each on standard output:
 eight bytes with the length of a line of JSON, that line, and the bytes of the pixels if there are
-any. It ends when its parent does.
+any. Eight zero bytes say that it is ready. It ends when its parent does.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def main() -> None:
     os.dup2(nowhere, 2)
     requests = os.fdopen(os.dup(0), "rb", buffering=0)
     parent = os.getppid()
+    _write(answers, memoryview(bytes(8)))  # ready
     while line := _next_line(requests, parent):
         meta, pixels = _answer(json.loads(line))
         text = json.dumps(meta).encode()

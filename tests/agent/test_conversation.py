@@ -1,0 +1,279 @@
+"""From a question to an answer whose numbers are those of exact shapes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from agent.conversation import Conversation
+from agent.events import TextDelta, ToolFinished, ToolStarted, TurnFinished
+from agent.settings import Settings
+from parser_model import FileError, RequestError, ServiceError, SetupError
+from tests.agent.openai_server import openai_server
+from tests.shapes_parser import ShapesParser
+
+SHAPES = {
+    "liver": [(10, 10, 50, 40)],  # 40 x 30 = 1200 px
+    "left lung": [(60, 60, 80, 90)],  # 20 x 30 = 600 px
+    "right lung": [(60, 10, 90, 50)],  # 30 x 40 = 1200 px
+    "lung": [(60, 60, 80, 90), (60, 10, 90, 50)],
+    "tumor": [(20, 20, 30, 30)],
+}
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.full((100, 100), 90, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def parser():
+    return ShapesParser(SHAPES)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no .env of whoever runs the tests
+    return Settings()
+
+
+@pytest.fixture
+def conversation(picture, parser, settings, tmp_path):
+    made = Conversation(settings, parser=parser, directory=tmp_path / "case")
+    made.add_file(picture)
+    yield made
+    made.close()
+
+
+def value(conversation, turn, name, part=None):
+    found = [
+        m
+        for m in (conversation.case.measurements[i] for i in turn.measurement_ids)
+        if m.name == name and (part is None or m.part == part)
+    ]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+def test_size_is_that_of_the_shape(conversation):
+    turn = conversation.ask("How large is the liver?")
+    assert value(conversation, turn, "area").value == 1200
+    assert value(conversation, turn, "fraction_of_image").value == pytest.approx(12.0)
+    assert value(conversation, turn, "longest_diameter").value == pytest.approx(50.0)
+    assert "1200 px²" in turn.answer
+    assert "12.0 %" in turn.answer
+    assert not turn.refused
+    assert turn.unverified == ()
+    assert {e.measurement for e in turn.evidence} <= set(turn.measurement_ids)
+    assert any("how large a pixel is" in w for w in turn.warnings)
+
+
+def test_follow_ups_use_one_encoding_and_stable_ids(conversation, parser):
+    first = conversation.ask("How large is the liver?")
+    second = conversation.ask("and what share of the image is that?")
+    third = conversation.ask("how wide is it?")
+    encoded = [bool(c.encoded) for t in (first, second, third) for c in t.calls]
+    assert encoded.count(True) == 1
+    assert parser.asked == [["liver"]]
+    assert first.object_ids == second.object_ids == third.object_ids == ("mask-1",)
+    assert "12.0 %" in second.answer
+    assert "50 px" in third.answer
+
+
+def test_the_other_side(conversation):
+    conversation.ask("How large is the left lung?")
+    turn = conversation.ask("and the right one?")
+    assert value(conversation, turn, "area").value == 1200
+    assert "right lung" in turn.answer
+
+
+def test_several_parts_are_counted_and_the_largest_is_measured(conversation):
+    turn = conversation.ask("How large are the lungs?")
+    assert value(conversation, turn, "count").value == 2
+    assert value(conversation, turn, "area").value == 1800
+    longest = value(conversation, turn, "longest_diameter")
+    assert (longest.value, longest.part) == (pytest.approx(50.0), 1)
+
+
+def test_absent_object_is_refused_with_an_offer(conversation):
+    turn = conversation.ask("Where is the polyp?")
+    assert turn.refused
+    assert "don't see a polyp" in turn.answer
+    assert "liver" in turn.answer
+    assert conversation.case.objects["mask-1"].mask_file is None
+
+
+def test_unknown_word_is_refused_and_not_replaced(conversation):
+    turn = conversation.ask("How big is the dragon?")
+    assert turn.refused
+    assert 'do not know what "dragon" is' in turn.answer
+    found = conversation.case.objects["mask-1"]
+    assert (found.target, found.presence, found.present) == (None, None, False)
+
+
+@pytest.mark.parametrize("question", ["Is it malignant?", "What dose of chemotherapy does he need?"])
+def test_diagnosis_and_treatment_are_refused(conversation, question):
+    conversation.ask("How large is the tumour?")
+    turn = conversation.ask(question)
+    assert turn.refused
+    assert turn.measurement_ids == ()
+
+
+def test_comparison_comes_from_the_compare_tool(conversation):
+    turn = conversation.ask("Is the left lung larger than the right lung?")
+    ratio = value(conversation, turn, "ratio")
+    assert ratio.value == pytest.approx(0.5)
+    assert len(ratio.derived_from) == 2
+    assert "right lung is larger" in turn.answer
+    assert turn.unverified == ()
+
+
+def test_share_of_one_object_in_another(conversation):
+    turn = conversation.ask("What share of the liver is the tumour?")
+    assert value(conversation, turn, "fraction_of").value == pytest.approx(100 * 100 / 1200)
+
+
+def test_scale_of_the_user_turns_pixels_into_millimetres(conversation):
+    conversation.ask("How large is the liver?")
+    turn = conversation.ask("one pixel is 0.5 mm")
+    area = value(conversation, turn, "area")
+    assert (area.value, area.unit) == (300.0, "mm2")
+    assert conversation.case.scans["scan-1"].geometry.spacing_source == "user"
+    assert "300 mm²" in turn.answer
+
+
+def test_unit_asked_for(conversation):
+    conversation.set_scale("scan-1", 0.5)
+    turn = conversation.ask("How wide is the liver in cm?")
+    assert "2.50 cm" in turn.answer
+
+
+def test_find_everything(conversation):
+    turn = conversation.ask("What do you see?")
+    names = {conversation.case.objects[o].target for o in turn.object_ids}
+    assert "liver" in names
+    assert turn.answer.startswith("I recognise")
+
+
+def test_empty_and_endless_questions_are_refused(conversation):
+    with pytest.raises(RequestError, match="empty"):
+        conversation.ask("  ")
+    with pytest.raises(RequestError, match="longer"):
+        conversation.ask("x" * 5000)
+
+
+def test_without_a_scan_the_user_is_told(parser, settings, tmp_path):
+    turn = Conversation(settings, parser=parser, directory=tmp_path / "c").ask("How large is the liver?")
+    assert "no scan" in turn.answer
+
+
+def test_bad_file_leaves_the_conversation_as_it_was(conversation, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(FileError):
+        conversation.add_file(tmp_path / "text.png")
+    assert list(conversation.case.scans) == ["scan-1"]
+    assert conversation.ask("How large is the liver?").answer
+
+
+def test_mask_file_holds_exactly_the_measured_pixels(conversation):
+    turn = conversation.ask("How large is the liver?")
+    file = conversation.case.objects[turn.object_ids[0]].mask_file
+    mask = np.asarray(Image.open(file)) > 0
+    assert mask.shape == (100, 100)
+    assert mask.sum() == value(conversation, turn, "area").value
+
+
+def test_closing_deletes_everything(conversation):
+    conversation.ask("How large is the liver?")
+    directory = conversation.case.directory
+    assert any(directory.iterdir())
+    conversation.close()
+    assert not directory.exists()
+
+
+async def test_events_come_in_order_and_text_streams(conversation):
+    events = [event async for event in conversation.stream("How large is the liver?")]
+    kinds = [type(e) for e in events]
+    assert kinds[0] is ToolStarted
+    assert kinds[-1] is TurnFinished
+    assert kinds.count(ToolStarted) == kinds.count(ToolFinished) == 2
+    text = "".join(e.text for e in events if isinstance(e, TextDelta))
+    assert text.strip() == events[-1].turn.answer
+    assert kinds.count(TextDelta) > 5
+
+
+# --- an endpoint that speaks the OpenAI protocol ---------------------------------------------
+
+
+def test_endpoint_sees_no_pixels_and_its_references_become_numbers(picture, parser, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    script = [
+        [("segment", {"phrases": ["liver"]})],
+        [("measure", {"object": "mask-1", "quantities": ["area"]})],
+        "The liver covers [[m-2]]; that is about 7 times a coin.",
+    ]
+    with openai_server(script) as peer:
+        chosen = Settings(llm="openai", llm_base_url=peer.base_url, llm_model="toy", llm_api_key="k")
+        conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+        conversation.add_file(picture)
+        turn = conversation.ask("How large is the liver?")
+    assert "The liver covers 1200 px²" in turn.answer
+    assert turn.unverified == ("7",)
+    assert "7 (unverified)" in turn.answer
+    assert [c.tool for c in turn.calls] == ["segment", "measure"]
+    sent = json.dumps(peer.requests)
+    assert "picture.png" not in sent
+    assert str(tmp_path) not in sent
+    assert "image_url" not in sent
+    assert peer.keys[0] == "Bearer k"
+    assert {t["function"]["name"] for t in peer.requests[0]["tools"]} >= {"segment", "measure"}
+
+
+def test_wrong_arguments_of_a_model_are_told_to_it(picture, parser, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    script = [
+        [("measure", {"object": "mask-9", "quantities": ["area"]})],
+        [("measure", {"quantities": "everything"})],
+        "I could not measure that.",
+    ]
+    with openai_server(script) as peer:
+        chosen = Settings(llm="openai", llm_base_url=peer.base_url)
+        conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+        conversation.add_file(picture)
+        turn = conversation.ask("How large is the liver?")
+    assert [c.ok for c in turn.calls] == [False, False]
+    assert "There is no mask-9" in json.dumps(peer.requests[1])
+    assert turn.answer == "I could not measure that."
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_failing_endpoint_is_one_sentence_and_the_conversation_goes_on(
+    picture, parser, monkeypatch, tmp_path, status
+):
+    monkeypatch.chdir(tmp_path)
+    with openai_server([status, status, "Hello again."]) as peer:
+        chosen = Settings(llm="openai", llm_base_url=peer.base_url, llm_api_key="secret-key")
+        conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+        conversation.add_file(picture)
+        with pytest.raises(ServiceError, match="did not answer") as caught:
+            conversation.ask("How large is the liver?")
+        assert "secret-key" not in str(caught.value)
+
+
+def test_endpoint_that_is_not_there(picture, parser, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    chosen = Settings(llm="openai", llm_base_url="http://127.0.0.1:9/v1")
+    conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+    with pytest.raises(ServiceError, match="did not answer"):
+        conversation.ask("How large is the liver?")
+
+
+def test_openai_without_address_or_key_is_a_set_up_error(parser, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SetupError, match="PARSECHAT_LLM"):
+        Conversation(Settings(llm="openai"), parser=parser, directory=tmp_path / "case")
