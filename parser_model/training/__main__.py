@@ -6,6 +6,7 @@ import argparse
 import json
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +24,23 @@ from parser_model.training.loop import TrainingPlan, train
 
 def run_train(args: argparse.Namespace) -> None:
     """Train on DIR/train and write the weights."""
-    names, plan = ontology(), TrainingPlan(minutes=args.minutes, seed=args.seed)
+    names = ontology()
+    plan = TrainingPlan(minutes=args.minutes, seed=args.seed)
+    if args.start:
+        plan = replace(plan, learning_rate=plan.learning_rate / 2)
     samples = read_folder(args.data, "train")
     vocabulary = build_vocabulary(names)
     args.out.mkdir(parents=True, exist_ok=True)
-    network = train(samples, names, vocabulary, plan, args.out, report=_say)
+    earlier = load_weights(args.start) if args.start else None
+    network = train(
+        samples, names, vocabulary, plan, args.out, _say, earlier.network if earlier else None
+    )
     record = {
         "command": f"python -m parser_model.training train --minutes {args.minutes:g} --seed {args.seed}",
         "images": len(samples),
         "masks": sum(len(s.masks) for s in samples),
         "minutes": args.minutes,
+        "before": earlier.record if earlier else None,
         "seed": args.seed,
         "machine": f"{platform.machine()}, {_cores()} cores, no GPU",
         "licence": "research use only (LICENSE-WEIGHTS)",
@@ -104,6 +112,7 @@ def main() -> None:
         if name == "train":
             verb.add_argument("--minutes", type=float, default=55.0)
             verb.add_argument("--seed", type=int, default=0)
+            verb.add_argument("--start", type=Path, help="weights file to train further")
         if name == "score":
             verb.add_argument("--blind", action="store_true", help="do not tell the modality")
     args = parser.parse_args()

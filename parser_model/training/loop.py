@@ -46,7 +46,8 @@ class TrainingPlan:
     Attributes
     ----------
     minutes : float
-        Wall-clock budget; the learning rate follows the share of it that is spent.
+        Budget in processor time over the number of threads: minutes on an idle machine, and the
+        same work on a busy one. The learning rate follows the share of it that is spent.
     images, prompts : int
         Per step: images encoded, and phrases asked of each.
     """
@@ -231,27 +232,35 @@ def train(
     plan: TrainingPlan,
     out: Path,
     report: Callable[[str], None] = print,
+    start: CompactNetwork | None = None,
 ) -> CompactNetwork:
     """Train a compact network and return its averaged weights, in evaluation mode.
+
+    With `start`, its weights are trained further at the full image size.
 
     A checkpoint ``out/last.pt`` is written every five minutes.
     """
     torch.manual_seed(plan.seed)
     config = CompactConfig(vocabulary_size=len(vocabulary), places=len(ontology.places))
-    network = CompactNetwork(config).to(memory_format=torch.channels_last)
+    network = CompactNetwork(config)
+    if start is not None:
+        network.load_state_dict(start.state_dict())
+    network = network.to(memory_format=torch.channels_last)
     averaged = CompactNetwork(config)
     averaged.load_state_dict(network.state_dict())
     batches = Batches(samples, ontology, vocabulary, plan, config.image_size)
     optimiser = torch.optim.AdamW(
         _groups(network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
     )
-    started = saved = time.monotonic()
+    started, saved = _minutes(), time.monotonic()
     step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
-    while (spent := time.monotonic() - started) < plan.minutes * 60:
-        share = spent / (plan.minutes * 60)
+    while (spent := _minutes() - started) < plan.minutes:
+        share = spent / plan.minutes
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
-        batch = batches.next(working_size(share, config.image_size))
+        # Trained further: the small sizes are behind it, only the last two remain.
+        phase = share if start is None else 0.5 + share / 2
+        batch = batches.next(working_size(phase, config.image_size))
         images = batch.images.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits, presence, places = network(images, batch.words, batch.owners)
@@ -265,12 +274,16 @@ def train(
         seen = {k: 0.98 * seen[k] + 0.02 * parts[k] if step > 1 else parts[k] for k in seen}
         if step % 25 == 0:
             words = " ".join(f"{k} {v:.3f}" for k, v in seen.items())
-            report(f"step {step}  {spent / 60:.1f} of {plan.minutes:g} min  {words}")
+            report(f"step {step}  {spent:.1f} of {plan.minutes:g} min  {words}")
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
             torch.save(averaged.state_dict(), out / "last.pt")
     torch.save(averaged.state_dict(), out / "last.pt")
     return averaged.eval()
+
+
+def _minutes() -> float:
+    return time.process_time() / torch.get_num_threads() / 60
 
 
 def _groups(network: CompactNetwork) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ def dicom_dataset(pixels: np.ndarray, **tags: Any) -> Dataset:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["parsechat"])
-    colour = pixels.ndim >= 3 and pixels.shape[-1] == 3
+    colour = pixels.ndim >= 3 and pixels.shape[-1] == 3 and pixels.dtype == np.uint8
     planes = pixels.ndim - (1 if colour else 0)
     bits = pixels.dtype.itemsize * 8
     values = {

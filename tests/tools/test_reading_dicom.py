@@ -1,4 +1,4 @@
-"""DICOM: values, pixel size and its source, orientation, and what is refused; on files made here."""
+"""DICOM: values, pixel size and its source, orientation, refusals; on files made here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory, kept out of the tests."""
