@@ -26,8 +26,8 @@ from parser_model.errors import ParsechatError
 log = structlog.get_logger("parsechat.chat")
 
 NO_SCAN = (
-    "I need a scan to look at. Drop one here or use the paperclip: PNG, JPEG, TIFF, BMP, WebP or "
-    "DICOM. {kept}"
+    "I need a scan to look at. Drop one here or use the paperclip: PNG, JPEG, TIFF, BMP, GIF, "
+    "WebP or DICOM. {kept}"
 )
 
 
