@@ -123,7 +123,7 @@ def test_colour_and_palette(opened):
     scan = opened(pixels)
     assert scan.colour
     assert np.array_equal(scan.pixels, pixels)
-    tables = {}
+    tables: dict[str, object] = {}
     for name, value in (("Red", 200), ("Green", 100), ("Blue", 50)):
         tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
         table = np.zeros(256, np.uint16)

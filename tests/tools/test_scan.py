@@ -68,7 +68,8 @@ def test_byte_order_is_the_machines():
 
 def test_eight_bits_are_shown_as_they_are():
     shown = Scan(grey(16, 16), Geometry()).display()
-    assert (shown.shape, shown.dtype) == ((16, 16, 3), np.uint8)
+    assert shown.shape == (16, 16, 3)
+    assert shown.dtype == np.uint8
     assert np.array_equal(shown[:, :, 1], grey(16, 16))
     colour = Scan(grey(4, 4, 3), Geometry(), colour=True)
     assert np.array_equal(colour.display(), grey(4, 4, 3))
@@ -115,6 +116,7 @@ def test_deep_stacks_share_one_grey_scale():
 
 def test_negative_values_count_for_the_grey_scale():
     scan = Scan(np.linspace(-500, -100, 10_000).reshape(100, 100).astype(np.float32), Geometry())
+    assert scan.display_window is not None
     centre, width = scan.display_window
     assert centre == pytest.approx(-300, abs=1)
     assert width == pytest.approx(396, abs=2)  # 99 % of 400

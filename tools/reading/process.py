@@ -68,6 +68,7 @@ class _Worker:
         self._requests = cast(io.FileIO, self.process.stdin)
         self._answers = cast(io.FileIO, self.process.stdout)
         self._ready = False
+        self.used = False  # has answered before
         os.set_blocking(self._answers.fileno(), False)
         self._poll = select.poll()  # select.select fails in servers with over 1023 open files
         self._poll.register(self._answers, select.POLLIN | select.POLLHUP)
@@ -98,10 +99,11 @@ class _Worker:
         if length > _MOST_JSON:
             raise _WorkerGoneError
         meta = json.loads(self._receive(bytearray(length), deadline))
-        if "scan" not in meta:
-            return meta, None
-        pixels = empty_pixels(meta["scan"], 3 * _BYTES_PER_PIXEL * limits.pixels)
-        self._receive(pixels.data.cast("B"), deadline)
+        pixels = None
+        if "scan" in meta:
+            pixels = empty_pixels(meta["scan"], _BYTES_PER_PIXEL * limits.pixels)
+            self._receive(pixels.data.cast("B"), deadline)
+        self.used = True
         return meta, pixels
 
     def _wait_until_ready(self) -> None:
@@ -201,7 +203,15 @@ class WorkerPool:
 
     def _ask(self, request: dict[str, Any], name: str, limits: Limits) -> tuple[Any, Any]:
         try:
-            return self._running(limits).ask(request, limits)
+            worker = self._running(limits)
+            try:
+                return worker.ask(request, limits)
+            except _WorkerGoneError:
+                if not worker.used:
+                    raise
+                # It may have died before this file came: a fresh one tells.
+                self._drop()
+                return self._running(limits).ask(request, limits)
         except _LateError:
             self._drop()
             log.warning("The worker was killed over a %s file: too slow", name)
