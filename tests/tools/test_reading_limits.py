@@ -75,7 +75,7 @@ def png(width: int, height: int, data: bytes) -> bytes:
         (b"\x89PNG\r\n\x1a\n", "damaged"),
         (b"\xff\xd8\xff\xe0", "damaged"),
         (b"II*\0\x08\0\0\0", "damaged|cut short"),
-        (bytes(128) + b"DICM", "no image"),
+        (bytes(128) + b"DICM", "damaged or cut short"),
         (png(60_000, 60_000, zlib.compress(b"\0" * 100)), "60,000 x 60,000"),
         (png(100, 100, b"no zlib"), "damaged"),
     ],

@@ -104,6 +104,15 @@ def test_colour_dicom_is_rgb(samples):
     np.testing.assert_allclose(shown[45, 50], (0, 0, 255), atol=6)
 
 
+@pytest.mark.parametrize("name", ["ct_slice_rle.dcm", "ct_series_j2k/slice_00.dcm"])
+@pytest.mark.parametrize("missing", [8, 1000, 100_000])
+def test_compressed_files_that_end_early_are_refused(samples, tmp_path, name, missing):
+    whole = (samples / name).read_bytes()
+    (tmp_path / "image").write_bytes(whole[:-missing])
+    with pytest.raises(FileError, match="cut short"):
+        open_scan(tmp_path / "image")
+
+
 @pytest.mark.parametrize("name", ["cxr_16bit.png", "cxr_16bit_lzw.tif"])
 def test_sixteen_bits_survive(samples, name):
     with Image.open(samples / name) as picture:
@@ -176,9 +185,10 @@ REFUSED = {
     "SC_rgb_rle_32bit.dcm": "colours",
 }
 READ = (
-    "693_J2KI.dcm", "CT_small.dcm",     "J2K_pixelrep_mismatch.dcm",     "JPEGLSNearLossless_08.dcm", "JPEGLSNearLossless_16.dcm", "MR_small_padded.dcm",
-    "SC_rgb_gdcm_KY.dcm", "SC_rgb_jpeg_lossy_gdcm.dcm", "SC_rgb_small_odd_jpeg.dcm",     "examples_overlay.dcm", "examples_palette.dcm",
-    "image_dfl.dcm",     "SC_rgb_rle_16bit.dcm",
+    "693_J2KI.dcm", "CT_small.dcm", "J2K_pixelrep_mismatch.dcm", "JPEGLSNearLossless_08.dcm",
+    "JPEGLSNearLossless_16.dcm", "MR_small_padded.dcm", "SC_rgb_gdcm_KY.dcm",
+    "SC_rgb_jpeg_lossy_gdcm.dcm", "SC_rgb_small_odd_jpeg.dcm", "examples_overlay.dcm",
+    "examples_palette.dcm", "image_dfl.dcm", "SC_rgb_rle_16bit.dcm",
 )  # fmt: skip
 
 

@@ -95,6 +95,8 @@ def _check_kind(dataset: Dataset) -> None:
             raise FileError("This file is a DICOM parametric map; maps are not read so far.")
         if "Rows" in dataset:
             raise FileError("This DICOM file is cut short: it has a header but no pixels.")
+        if len(dataset) == 0:  # what pydicom gives when the file ends inside an element
+            raise FileError("This DICOM file is damaged or cut short; copy or export it again.")
         raise FileError("This DICOM file holds no image, or is cut short.")
     if kind == "SM" and (
         whole_number(dataset, "NumberOfFrames", 1) > 1
@@ -203,8 +205,8 @@ def _modality_values(stored: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
         ends = [int(end) * int(slope) + int(intercept) for end in (stored.min(), stored.max())]
         for dtype in (np.int16, np.int32):
             if np.iinfo(dtype).min <= min(ends) and max(ends) <= np.iinfo(dtype).max:
-                whole = stored.astype(np.int64) * int(slope) + int(intercept)
-                return whole.astype(dtype)
+                wide = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)
+                return (wide * int(slope) + int(intercept)).astype(dtype)
     return (stored * slope + intercept).astype(np.float32)
 
 

@@ -156,6 +156,12 @@ class WorkerPool:
         with self._lock:
             self._drop()
 
+    def stop_at_exit(self) -> None:
+        """End the worker; if a thread still waits for it, it notices our end by itself."""
+        if self._lock.acquire(timeout=1):
+            self._drop()
+            self._lock.release()
+
     def forget(self) -> None:
         """In a forked child: use neither the parent's worker nor a lock that it may hold."""
         self._lock = threading.Lock()
@@ -241,5 +247,5 @@ class WorkerPool:
 
 
 POOL: Final = WorkerPool()
-atexit.register(POOL.stop)
+atexit.register(POOL.stop_at_exit)
 os.register_at_fork(after_in_child=POOL.forget)
