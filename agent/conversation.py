@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,13 @@ from typing import Any
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelCallLimitMiddleware
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
-from langgraph.checkpoint.memory import InMemorySaver
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+)
 
 from agent.events import Call, Event, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished
 from agent.evidence import Renderer, comparatives_without_proof
@@ -67,13 +71,12 @@ class Conversation:
         self.parser = parser or load_parser(self.settings.parser, precision=self.settings.precision)
         self.case = Case(directory or Path(tempfile.mkdtemp(prefix="parsechat-")))
         self.turns: list[Turn] = []
-        self._thread = uuid.uuid4().hex
+        self._messages: list[BaseMessage] = []
         self._agent = create_agent(
             model=model or chat_model(self.settings),
             tools=build_tools(Bench(self.case, self.parser)),
             system_prompt=prompt_text("system.md"),
             middleware=[ModelCallLimitMiddleware(run_limit=_MOST_MODEL_CALLS, exit_behavior="end")],
-            checkpointer=InMemorySaver(),
         )
 
     @property
@@ -147,18 +150,22 @@ class Conversation:
         """
         check_question(question)
         writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
-        config: Any = {"configurable": {"thread_id": self._thread}, "recursion_limit": 120}
-        start: Any = {"messages": [{"role": "user", "content": question}]}
+        said: list[BaseMessage] = [HumanMessage(question)]
+        start: Any = {"messages": [*self._messages, *said]}
         with _endpoint_errors():
             async for mode, event in self._agent.astream(
-                start, config=config, stream_mode=["messages", "updates"]
+                start, config={"recursion_limit": 120}, stream_mode=["messages", "updates"]
             ):
+                said += _new_messages(mode, event)
                 for reported in self._events(mode, event, writing):
                     yield reported
         rest = writing.renderer.finish()
         if rest:
             yield TextDelta(rest)
         turn = writing.turn(self.case)
+        # Only a finished turn is remembered: a stopped one would leave calls without answers,
+        # which endpoints reject.
+        self._messages += said
         self.turns.append(turn)
         yield TurnFinished(turn)
 
@@ -177,14 +184,20 @@ class Conversation:
                 if shown:
                     yield TextDelta(shown)
             return
-        for update in event.values():
-            for message in (update or {}).get("messages", []):
-                if isinstance(message, AIMessage):
-                    for call in message.tool_calls:
-                        writing.started[str(call["id"])] = (call["name"], call["args"])
-                        yield ToolStarted(str(call["id"]), call["name"], call["args"])
-                elif isinstance(message, ToolMessage):
-                    yield writing.finish_call(message)
+        for message in _new_messages(mode, event):
+            if isinstance(message, AIMessage):
+                for call in message.tool_calls:
+                    writing.started[str(call["id"])] = (call["name"], call["args"])
+                    yield ToolStarted(str(call["id"]), call["name"], call["args"])
+            elif isinstance(message, ToolMessage):
+                yield writing.finish_call(message)
+
+
+def _new_messages(mode: str, event: Any) -> list[BaseMessage]:
+    """The messages that a step of the agent added; middleware steps add none."""
+    if mode != "updates":
+        return []
+    return [m for update in event.values() for m in (update or {}).get("messages", [])]
 
 
 def stated(scan: Scan, modality: str | None) -> Scan:

@@ -67,7 +67,9 @@ def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return 2 * int((a & b).sum()) / total if total else 1.0
 
 
-def mean_mask(data: Path, rows: list[dict[str, str]], modality: str, target: str) -> NDArray[np.bool_]:
+def mean_mask(
+    data: Path, rows: list[dict[str, str]], modality: str, target: str
+) -> NDArray[np.bool_]:
     """The training masks' mean, cut where it agrees best with them."""
     masks = np.stack(
         [
@@ -132,7 +134,9 @@ def main() -> None:
         own = [o.dice for o in outcomes if o.modality == modality]
         print(f"{modality:11} {target:21} mean dice {np.mean(own):.3f}")
     found, mean = np.mean([o.dice for o in outcomes]), np.mean([o.dice_of_mean for o in outcomes])
-    print(f"{len(outcomes)} images: mean Dice {found:.3f}, mean mask {mean:.3f}, {found - mean:+.3f}")
+    print(
+        f"{len(outcomes)} images: mean Dice {found:.3f}, mean mask {mean:.3f}, {found - mean:+.3f}"
+    )
 
 
 if __name__ == "__main__":

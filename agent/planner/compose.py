@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.planner.understand import SIZE, Request
+from agent.planner.understand import Request
+from agent.planner.words import SIZE
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ _PLAIN = {
 
 
 def _area_unit(unit: str | None) -> str | None:
-    """ "in cm" of an area means square centimetres."""
+    """Unit of an area where a length was named: "in cm" means square centimetres."""
     squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
     return squares.get(unit, unit) if unit else None
 

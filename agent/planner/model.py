@@ -144,13 +144,12 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
             quantities = _wanted(request, one)
             return "measure", {"object": one["id"], "quantities": quantities}
     pair = list(dict.fromkeys(o["id"] for o in found))
-    if request.kind in ("compare", "share") and len(pair) == 2:
-        if not any(r.tool == "compare" for r in results):
-            if (
-                request.kind == "share"
-            ):  # "what share of the lung is the tumour": the second of the first
-                return "compare", {"first": pair[1], "second": pair[0], "what": "fraction_of"}
+    compared = any(r.tool == "compare" for r in results)
+    if len(pair) == 2 and not compared and request.kind in ("compare", "share"):
+        if request.kind == "compare":
             return "compare", {"first": pair[0], "second": pair[1], "what": "ratio"}
+        # "What share of the lung is the tumour": the second as a part of the first.
+        return "compare", {"first": pair[1], "second": pair[0], "what": "fraction_of"}
     return None
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
-import skimage
 from agent.cli import main
 
 RETINA = Path(skimage.__file__).parent / "data" / "retina.jpg"

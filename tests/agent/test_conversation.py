@@ -116,7 +116,9 @@ def test_unknown_word_is_refused_and_not_replaced(conversation):
     assert (found.target, found.presence, found.present) == (None, None, False)
 
 
-@pytest.mark.parametrize("question", ["Is it malignant?", "What dose of chemotherapy does he need?"])
+@pytest.mark.parametrize(
+    "question", ["Is it malignant?", "What dose of chemotherapy does he need?"]
+)
 def test_diagnosis_and_treatment_are_refused(conversation, question):
     conversation.ask("How large is the tumour?")
     turn = conversation.ask(question)
@@ -168,7 +170,9 @@ def test_empty_and_endless_questions_are_refused(conversation):
 
 
 def test_without_a_scan_the_user_is_told(parser, settings, tmp_path):
-    turn = Conversation(settings, parser=parser, directory=tmp_path / "c").ask("How large is the liver?")
+    turn = Conversation(settings, parser=parser, directory=tmp_path / "c").ask(
+        "How large is the liver?"
+    )
     assert "no scan" in turn.answer
 
 
@@ -210,7 +214,9 @@ async def test_events_come_in_order_and_text_streams(conversation):
 # --- an endpoint that speaks the OpenAI protocol ---------------------------------------------
 
 
-def test_endpoint_sees_no_pixels_and_its_references_become_numbers(picture, parser, monkeypatch, tmp_path):
+def test_endpoint_sees_no_pixels_and_its_references_become_numbers(
+    picture, parser, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     script = [
         [("segment", {"phrases": ["liver"]})],
@@ -218,7 +224,9 @@ def test_endpoint_sees_no_pixels_and_its_references_become_numbers(picture, pars
         "The liver covers [[m-2]]; that is about 7 times a coin.",
     ]
     with openai_server(script) as peer:
-        chosen = Settings(llm="openai", llm_base_url=peer.base_url, llm_model="toy", llm_api_key="k")
+        chosen = Settings(
+            llm="openai", llm_base_url=peer.base_url, llm_model="toy", llm_api_key="k"
+        )
         conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
         conversation.add_file(picture)
         turn = conversation.ask("How large is the liver?")
@@ -277,3 +285,22 @@ def test_openai_without_address_or_key_is_a_set_up_error(parser, monkeypatch, tm
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SetupError, match="PARSECHAT_LLM"):
         Conversation(Settings(llm="openai"), parser=parser, directory=tmp_path / "case")
+
+
+async def test_a_stopped_answer_leaves_no_half_turn_behind(picture, parser, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    script = [[("segment", {"phrases": ["liver"]})], "Hello again."]
+    with openai_server(script) as peer:
+        chosen = Settings(llm="openai", llm_base_url=peer.base_url)
+        conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+        conversation.add_file(picture)
+        stream = conversation.stream("How large is the liver?")
+        async for event in stream:
+            if isinstance(event, ToolStarted):
+                break
+        await stream.aclose()
+        async for event in conversation.stream("Are you there?"):
+            last = event
+    assert last.turn.answer == "Hello again."
+    roles = [m["role"] for m in peer.requests[-1]["messages"]]
+    assert roles == ["system", "user"]

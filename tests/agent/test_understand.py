@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.planner.understand import SIZE, understand
+from agent.planner.understand import understand
+from agent.planner.words import SIZE
 from parser_model.ontology import ontology
 
 

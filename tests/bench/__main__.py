@@ -15,9 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 import skimage
+from PIL import Image
 
 RUNS = 5
 RETINA = Path(skimage.__file__).parent / "data" / "retina.jpg"
@@ -68,7 +67,11 @@ def main() -> None:
         Image.open(RETINA).resize((1024, 1024)).save(picture)
         rows.append(("parsechat --help", median_seconds(program("--help")), "0.5"))
         rows.append(
-            ("parsechat ask, cold, 1024 x 1024", median_seconds(program("ask", str(picture), QUESTION)), "8")
+            (
+                "parsechat ask, cold, 1024 x 1024",
+                median_seconds(program("ask", str(picture), QUESTION)),
+                "8",
+            )
         )
         from agent import Conversation
 
@@ -89,7 +92,11 @@ def main() -> None:
             new_image()
         rows.append(("ask, warm, new image 1024 x 1024", statistics.median(warm[1:]), "0.6"))
         rows.append(
-            ("ask, warm, follow-up", median_seconds(lambda: conversation.ask("how wide is it?")), "0.6")
+            (
+                "ask, warm, follow-up",
+                median_seconds(lambda: conversation.ask("how wide is it?")),
+                "0.6",
+            )
         )
         rows += network_rows(pixels)
         conversation.close()

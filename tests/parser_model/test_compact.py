@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 import torch
 from PIL import Image
 
-import skimage
 from parser_model import ParsedImage, Parser, Recogniser, RequestError, SetupError, load_parser
 from parser_model.compact.network import CompactConfig, CompactNetwork
 from parser_model.compact.parser import CompactParser

@@ -1,0 +1,129 @@
+"""The words by which the offline planner tells questions apart."""
+
+from __future__ import annotations
+
+import re
+
+SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
+DIAMETERS = ("longest_diameter", "perpendicular_diameter")
+BRIGHTNESS = ("mean_intensity", "sd_intensity", "min_intensity", "max_intensity")
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    """Any of these as whole words, whatever the case."""
+    return re.compile(r"\b(?:" + "|".join(patterns) + r")\b", re.IGNORECASE)
+
+
+# In the order of the answer; the last one, the size in general, only when nothing else is asked.
+QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (
+        re.compile(
+            r"\b(?:share|percent\w*|proportion|fraction|how much of (?:the|this)|what part of)\b|%",
+            re.IGNORECASE,
+        ),
+        ("fraction_of_image",),
+    ),
+    (
+        _any("how (?:wide|long|thick)", "width", "diameters?", "across", "length", "thickness"),
+        DIAMETERS,
+    ),
+    (_any("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
+    (_any("perimeter", "circumference", "outline length"), ("perimeter",)),
+    (_any("round", "circular", "circularity", "roundness"), ("circularity",)),
+    (_any("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
+    (
+        _any(
+            "bright\\w*", "dark\\w*", "intensit\\w+", "densit\\w+", "hounsfield", "hu",
+            "gr[ea]y value", "signal",
+        ),
+        BRIGHTNESS,
+    ),
+    (_any("area", "surface"), ("area", "fraction_of_image")),
+    (
+        _any("how (?:large|big|small|much)", "size", "dimension\\w*", "measure\\w*", "extent"),
+        SIZE,
+    ),
+)  # fmt: skip
+
+DIAGNOSIS = _any(
+    "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have", "am i",
+    "does (?:he|she|the patient) have", "what is wrong", "risk of", "stage is", "tnm", "bi-?rads",
+    "how (?:serious|dangerous|bad)",
+    "(?:is|are) (?:it|this|that|they|the \\w+) (?:malignant|benign|cancer\\w*|dangerous|serious|"
+    "normal|abnormal|healthy|infected|bad)",
+)  # fmt: skip
+TREATMENT = _any(
+    "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",
+    "operat(?:e|ion)", "prescri\\w+", "chemo\\w*", "radiotherapy",
+    "should (?:i|we|he|she|the patient)", "mg",
+)  # fmt: skip
+
+_LENGTH = r"(?P<{0}>\d*[.,]?\d+)\s*(?P<u{0}>mm|µm|um|microns?|cm)\b"
+SCALE = re.compile(
+    r"(?:(?:one|1|a|each|every)\s+pixel\s+(?:is|=|equals|measures)\s+" + _LENGTH.format("a") + ")"
+    r"|(?:" + _LENGTH.format("b") + r"\s*(?:per|/|a)\s*(?:pixel|px)\b)"
+    r"|(?:(?:scale|pixel (?:size|spacing)|spacing)\s+(?:is|of|=)\s*" + _LENGTH.format("c") + ")",
+    re.IGNORECASE,
+)
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "micron": 1e-3, "microns": 1e-3}
+UNIT = re.compile(
+    r"\bin (mm|cm|millimet\w+|centimet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²)\b",
+    re.IGNORECASE,
+)
+
+EVERYTHING = _any(
+    "what (?:do|can) you (?:see|find|recogni[sz]e)", "everything", "label (?:it )?all",
+    "(?:find |segment |show )?all (?:structures|objects|organs)", "segment all",
+    "what(?:'s| is| are) (?:in|on|visible)", "wh(?:at|ich) (?:structures|objects|organs)",
+    "what can (?:i|be) (?:ask|found)",
+)  # fmt: skip
+DESCRIBE = re.compile(
+    r"\b(?:what (?:kind|type|sort) of (?:image|scan|picture)|wh(?:at|ich) modality|"
+    r"describe (?:the|this) (?:image|scan|picture)|what am i looking at|image size|"
+    r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
+    re.IGNORECASE,
+)
+WHERE = _any("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
+COUNT = _any("how many", "count", "number of")
+NOT_A_COUNT = re.compile(r"how many (?:percent|mm|cm|pixels|millimet|centimet)", re.IGNORECASE)
+EXISTS = _any(
+    "(?:is|are) there", "(?:do|can) you (?:see|find)", "any", "visible", "present", "detect",
+    "does (?:it|this|the \\w+) (?:show|contain|have)",
+)  # fmt: skip
+SHOW = _any(
+    "show", "highlight", "outline", "segment", "find", "mark", "delineate", "trace", "draw",
+    "mask", "look for",
+)  # fmt: skip
+COMPARE = _any(
+    "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "difference",
+    "versus", "vs", "times",
+)  # fmt: skip
+SHARE_OF = _any("(?:share|percent\\w*|proportion|fraction|how much) of")
+
+PRONOUN = _any(
+    "it", "its", "that", "this", "them", "they", "those", "these", "the same",
+    "the (?:mask|object|structure|area|result)",
+)  # fmt: skip
+SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
+AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
+NAMED = re.compile(
+    r"(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"
+    r"where (?:is|are)|is there|are there|(?:do|can) you (?:see|find)|how many|"
+    r"(?:size|area|diameter|width) of|show(?: me)?|find|segment|measure|highlight|outline|mark|"
+    r"locate|count|look for|what about|how about|and the|"
+    r"does (?:it|this|the \w+) (?:show|have|contain))"
+    r"\s+(?P<name>(?:(?!\b(?:in|on|of|is|are|there|visible|here|do|and|you|does|can|present)\b)"
+    r"[\w\-']+\s*){1,5})",
+    re.IGNORECASE,
+)
+_NO_NAMES = """
+it this that them they image scan picture one object structure thing anything something everything
+percent share other size area width diameter how what pixel result mask
+"""
+NO_NAMES = frozenset(["", "share of image", "area of it", *_NO_NAMES.split()])
+PLACE_JOINERS = frozenset(["in", "on", "this", "from", "within", "at"])
+_FILLERS = """
+the a an is are was of in on at how large big where what and or this that there any some me my does
+do you see it image scan picture than to for with
+"""
+FILLERS = frozenset(_FILLERS.split())
