@@ -46,7 +46,9 @@ class Outcome:
             return Outcome(None, message.text, 0.0)
         result = stored["result"]
         if result is not None:
-            fields = {k: tuple(v) if isinstance(v, list) else v for k, v in result.items()}
+            fields: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in result.items()
+            }
             result = ActionResult(**fields)
         return Outcome(result, stored["error"], stored["seconds"])
 

@@ -7,7 +7,7 @@ Our error tree::
     │   ├── FileError               cannot be read: damaged, too large, not an image
     │   └── RequestError            an empty question, an unknown parser, a bad option
     ├── ToolError                   expected; the model or the user can act on it
-    └── SetupError                  something is missing on this machine: weights, an extra, a key (exit 2)
+    └── SetupError                  something is missing here: weights, an extra, a key  (exit 2)
         └── ServiceError            a host the user configured does not answer or answers wrongly
 
 Anything else that escapes is a bug: it is logged with an id and exits with 1.

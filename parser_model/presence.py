@@ -1,4 +1,4 @@
-"""Is the object in the image at all? A calibrated probability, tied to the weights it was fitted for.
+"""Is the object in the image at all? A calibrated probability, tied to the weights.
 
 A parser computes raw evidence for each (image, phrase); a calibration turns it into a
 probability by logistic regression and decides at a threshold chosen to keep most present objects.

@@ -1,8 +1,31 @@
 """What the agent can do: read scans, outline, measure, compare and show, with units that hold."""
 
-from tools.case import Case, FoundObject, Measurement
-from tools.measuring import measure_mask as measure
-from tools.reading import open_scan
-from tools.scan import Scan
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tools.case import Case, FoundObject, Measurement
+    from tools.measuring import measure_mask as measure
+    from tools.reading import open_scan
+    from tools.scan import Scan
 
 __all__ = ["Case", "FoundObject", "Measurement", "Scan", "measure", "open_scan"]
+
+_HOMES = {
+    "Case": ("tools.case", "Case"),
+    "FoundObject": ("tools.case", "FoundObject"),
+    "Measurement": ("tools.case", "Measurement"),
+    "Scan": ("tools.scan", "Scan"),
+    "measure": ("tools.measuring", "measure_mask"),
+    "open_scan": ("tools.reading", "open_scan"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: the process that decodes files needs the readers and nothing else.
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module 'tools' has no attribute '{name}'")

@@ -327,7 +327,7 @@ class Case:
         ]
 
     def _write_index(self) -> None:
-        """``case.json``: everything but pixels, replaced as a whole so that it is never half written."""
+        """``case.json``: everything but pixels, replaced as a whole, so never half written."""
         content = {
             "scans": self.scans_as_dicts(),
             "objects": [found.as_dict() for found in self.objects.values()],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from parser_model.errors import FileError, RequestError
 from parser_model.types import MODALITIES
 from tools.geometry import Geometry
+from tools.units import Unit
 
 # What is kept is exactly what files bring; readers turn the rest (64 bits, half floats) into these.
 _GREY_DTYPES: Final = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
@@ -91,7 +92,7 @@ class Scan:
     modality: str | None = None
     body_part: str | None = None
     window: tuple[float, float] | None = None
-    value_unit: str = "1"
+    value_unit: Unit = "1"
     inverted: bool = False
     source_format: str = "array"
     notes: tuple[str, ...] = ()

@@ -135,7 +135,7 @@ class GlobalContext(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """uint8-valued image to maps at strides 2, 4, 8 and 16, and scores of what kind of image it is."""
+    """Image to maps at strides 2, 4, 8 and 16, and scores of what kind of image it is."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()

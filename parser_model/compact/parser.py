@@ -170,7 +170,7 @@ class CompactParser:
 
     @torch.inference_mode()
     def _decode(self, encoded: _Encoded, text: str) -> tuple[Tensor, float]:
-        """Mask logits (S, S) and presence logit of one phrase, alone: independent by construction."""
+        """Mask logits (S, S) and presence logit of one phrase, decoded alone."""
         words = torch.from_numpy(self._weights.vocabulary.encode([text]))
         with self._autocast():
             logits, presence = self._network.decode(
@@ -245,7 +245,7 @@ def _unknown(phrase: str, pixels: NDArray[np.uint8]) -> ParsedObject:
 
 
 def _prepare(pixels: NDArray[np.uint8], size: int) -> Tensor:
-    """(H, W, 3) uint8 to (1, 3, size, size) in [-1, 1]; the aspect ratio is not kept, as in training."""
+    """(H, W, 3) uint8 to (1, 3, size, size) in [-1, 1]; the aspect is not kept, as in training."""
     x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float()
     if x.shape[2:] != (size, size):
         x = F.interpolate(

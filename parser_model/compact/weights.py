@@ -80,9 +80,9 @@ def load_weights(path: Path) -> CompactWeights:
             if metadata.get("format") != _FORMAT:
                 raise SetupError(f"{path.name} does not hold weights of the compact parser.")
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
-        sizes = json.loads(metadata["config"])
+        sizes: dict[str, Any] = json.loads(metadata["config"])
         config = CompactConfig(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
+            **{name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}  # type: ignore[arg-type]
         )
         with torch.device("meta"):
             network = CompactNetwork(config)
@@ -90,7 +90,7 @@ def load_weights(path: Path) -> CompactWeights:
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise SetupError(f"The weights file {path.name} is damaged: {error}") from error
     return CompactWeights(
-        network=network.eval().to(memory_format=torch.channels_last),
+        network=network.eval().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         vocabulary=Vocabulary(json.loads(metadata["vocabulary"])),
         places=tuple(Place(m, s) for m, s in json.loads(metadata["places"])),
         record=json.loads(metadata["record"]),

@@ -1,4 +1,4 @@
-"""``python -m parser_model.training train|calibrate|score --data DIR``: how the weights are made."""
+"""``python -m parser_model.training train|calibrate|score --data DIR``: making the weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def run_train(args: argparse.Namespace) -> None:
         samples, names, vocabulary, plan, args.out, _say, earlier.network if earlier else None
     )
     record = {
-        "command": f"python -m parser_model.training train --minutes {args.minutes:g} --seed {args.seed}",
+        "command": "python -m parser_model.training train --data DIR "
+        f"--minutes {args.minutes:g} --seed {args.seed}{' --start FILE' if args.start else ''}",
         "images": len(samples),
         "masks": sum(len(s.masks) for s in samples),
         "minutes": args.minutes,
@@ -61,9 +62,8 @@ def run_calibrate(args: argparse.Namespace) -> None:
     for name, rows in (("other sites", foreign), ("same site", table.same_site)):
         both = rows | table.present
         area = score.auroc(probability[both], table.present[both])
-        _say(
-            f"absent, {name:12} refused {1 - decided[rows].mean():.3f} of {rows.sum()}, AUROC {area:.3f}"
-        )
+        refused = 1 - decided[rows].mean()
+        _say(f"absent, {name:12} refused {refused:.3f} of {rows.sum()}, AUROC {area:.3f}")
     everything = np.ones(len(probability), bool)
     name = f"compact-val-{weights.sha256[:8]}"
     write_calibration(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from parser_model.compact.network import CompactConfig, CompactNetwork
 from parser_model.compact.text import Vocabulary
@@ -245,7 +245,7 @@ def train(
     network = CompactNetwork(config)
     if start is not None:
         network.load_state_dict(start.state_dict())
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = CompactNetwork(config)
     averaged.load_state_dict(network.state_dict())
     batches = Batches(samples, ontology, vocabulary, plan, config.image_size)
@@ -288,7 +288,8 @@ def _minutes() -> float:
 
 def _groups(network: CompactNetwork) -> list[dict[str, object]]:
     """Convolutions at the full learning rate; attention, words and heads at a quarter of it."""
-    gentle, full = [], []
+    gentle: list[nn.Parameter] = []
+    full: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         attentive = any(part in name for part in ("context", "encode_text", "presence", "place"))
         (gentle if attentive else full).append(parameter)

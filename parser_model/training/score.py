@@ -104,7 +104,7 @@ class PresenceTable:
 def presence_table(
     parser: CompactParser, samples: Iterable[Sample], ontology: Ontology, *, seed: int = 0
 ) -> PresenceTable:
-    """Evidence for each image's targets, two surely absent ones, and all absent of the same site."""
+    """Evidence for each image's targets, two surely absent ones, all absent of the same site."""
     rng = np.random.default_rng(seed)
     rows, present, same_site, patients = [], [], [], []
     for sample in samples:

@@ -28,7 +28,7 @@ def run(capsys, tmp_path, monkeypatch):
             main([str(a) for a in arguments])
             code = 0
         except SystemExit as stop:
-            code = stop.code or 0
+            code = int(stop.code or 0)
         out, err = capsys.readouterr()
         return code, out, err
 
@@ -129,7 +129,7 @@ def huge_png() -> bytes:
 def truncated_dicom() -> bytes:
     from pydicom.data import get_testdata_file
 
-    return Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes()[:3000]
+    return Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()[:3000]
 
 
 BAD_FILES = {

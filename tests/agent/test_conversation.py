@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 
 from agent.conversation import Conversation
 from agent.events import TextDelta, ToolFinished, ToolStarted, TurnFinished
 from agent.settings import Settings
 from parser_model import FileError, RequestError, ServiceError, SetupError
-from tests.agent.openai_server import openai_server
+from tests.agent.openai_server import Script, openai_server
 from tests.shapes_parser import ShapesParser
 
 SHAPES = {
@@ -218,14 +219,14 @@ def test_endpoint_sees_no_pixels_and_its_references_become_numbers(
     picture, parser, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
-    script = [
+    script: Script = [
         [("segment", {"phrases": ["liver"]})],
         [("measure", {"object": "mask-1", "quantities": ["area"]})],
         "The liver covers [[m-2]]; that is about 7 times a coin.",
     ]
     with openai_server(script) as peer:
         chosen = Settings(
-            llm="openai", llm_base_url=peer.base_url, llm_model="toy", llm_api_key="k"
+            llm="openai", llm_base_url=peer.base_url, llm_model="toy", llm_api_key=SecretStr("k")
         )
         conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
         conversation.add_file(picture)
@@ -244,7 +245,7 @@ def test_endpoint_sees_no_pixels_and_its_references_become_numbers(
 
 def test_wrong_arguments_of_a_model_are_told_to_it(picture, parser, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    script = [
+    script: Script = [
         [("measure", {"object": "mask-9", "quantities": ["area"]})],
         [("measure", {"quantities": "everything"})],
         "I could not measure that.",
@@ -265,7 +266,9 @@ def test_failing_endpoint_is_one_sentence_and_the_conversation_goes_on(
 ):
     monkeypatch.chdir(tmp_path)
     with openai_server([status, status, "Hello again."]) as peer:
-        chosen = Settings(llm="openai", llm_base_url=peer.base_url, llm_api_key="secret-key")
+        chosen = Settings(
+            llm="openai", llm_base_url=peer.base_url, llm_api_key=SecretStr("secret-key")
+        )
         conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
         conversation.add_file(picture)
         with pytest.raises(ServiceError, match="did not answer") as caught:
@@ -289,7 +292,7 @@ def test_openai_without_address_or_key_is_a_set_up_error(parser, monkeypatch, tm
 
 async def test_a_stopped_answer_leaves_no_half_turn_behind(picture, parser, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    script = [[("segment", {"phrases": ["liver"]})], "Hello again."]
+    script: Script = [[("segment", {"phrases": ["liver"]})], "Hello again."]
     with openai_server(script) as peer:
         chosen = Settings(llm="openai", llm_base_url=peer.base_url)
         conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
@@ -298,9 +301,9 @@ async def test_a_stopped_answer_leaves_no_half_turn_behind(picture, parser, monk
         async for event in stream:
             if isinstance(event, ToolStarted):
                 break
-        await stream.aclose()
-        async for event in conversation.stream("Are you there?"):
-            last = event
-    assert last.turn.answer == "Hello again."
+        await stream.aclose()  # type: ignore[attr-defined]
+        events = [event async for event in conversation.stream("Are you there?")]
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].turn.answer == "Hello again."
     roles = [m["role"] for m in peer.requests[-1]["messages"]]
     assert roles == ["system", "user"]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from agent.planner.understand import understand
+from agent.planner.understand import Request, understand
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
 
 
 def read(*questions, modality=None):
-    requests = []
+    requests: list[Request] = []
     for question in questions:
         requests.append(understand(question, requests, ontology(), modality))
     return requests[-1]

@@ -51,7 +51,7 @@ def test_it_is_a_parser_and_says_who_it_is(parser):
     assert isinstance(parser, Parser)
     assert isinstance(parser, Recogniser)
     assert parser.info.name == "compact"
-    assert len(parser.info.weights_sha256) == 64
+    assert len(parser.info.weights_sha256 or "") == 64
     assert parser.info.calibration
     assert set(parser.info.vocabulary) <= set(ontology().targets)
 

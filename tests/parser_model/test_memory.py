@@ -8,8 +8,13 @@ from parser_model.memory import FeatureMemory, content_key
 def test_second_request_is_remembered():
     memory = FeatureMemory[bytes](100, len)
     calls = []
-    first = memory.get("a", lambda: calls.append(1) or b"x" * 10)
-    again = memory.get("a", lambda: calls.append(1) or b"x" * 10)
+
+    def compute() -> bytes:
+        calls.append(1)
+        return b"x" * 10
+
+    first = memory.get("a", compute)
+    again = memory.get("a", compute)
     assert (first[1], again[1], len(calls)) == (True, False, 1)
 
 

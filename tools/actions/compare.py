@@ -22,8 +22,8 @@ def compare(bench: Bench, first: str, second: str, what: What = "ratio") -> Acti
     first, second : str
         Ids, e.g. "mask-1" and "mask-2".
     what : {"ratio", "difference", "fraction_of", "distance", "dice"}
-        Ratio is first over second area, difference second minus first; fraction_of is the share of the
-        second that the first covers; the last three need objects of the same scan.
+        Ratio is first over second area, difference second minus first; fraction_of is the share
+        of the second that the first covers; the last three need objects of the same scan.
 
     Raises
     ------
@@ -34,6 +34,7 @@ def compare(bench: Bench, first: str, second: str, what: What = "ratio") -> Acti
     if a.id == b.id:
         raise ToolError("Name two different objects to compare.")
     areas = [_area(bench, one) for one in (a, b)]
+    source: tuple[str, ...] = ()
     if what in ("ratio", "difference"):
         if areas[0].unit != areas[1].unit:
             raise ToolError(
@@ -52,7 +53,6 @@ def compare(bench: Bench, first: str, second: str, what: What = "ratio") -> Acti
         spacing = bench.case.scans[a.scan].geometry.spacing_mm
         in_plane = (spacing[0], spacing[1]) if spacing else None
         value = MASK_PAIRS[what](a.mask, b.mask, in_plane)
-        source = ()
     filed = bench.case.add_measurements([value], object=a.id, derived_from=source)[0]
     content = {
         "first": a.id,

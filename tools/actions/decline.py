@@ -22,9 +22,8 @@ def decline(bench: Bench, reason: Reason) -> ActionResult:
     ----------
     reason : {"diagnosis", "treatment", "unsupported"}
     """
-    offered = bench.case.scans and next(reversed(bench.case.scans))
     return ActionResult(
-        content={"declined": reason, "because": _WHY[reason], "scan": offered or None},
+        content={"declined": reason, "because": _WHY[reason]},
         summary=f"declined: {_WHY[reason]}",
         refused=True,
     )

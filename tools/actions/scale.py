@@ -28,7 +28,7 @@ def set_scale(bench: Bench, mm_per_pixel: float, scan: str | None = None) -> Act
     name, before = bench.case.scan(scan)
     stated = before.geometry.spacing_source
     bench.case.set_scale(name, mm_per_pixel)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if stated not in ("none", "user"):
         warnings = (f"The scale of the file ({stated}) was replaced by the one you gave.",)
     return ActionResult(

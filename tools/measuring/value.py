@@ -51,7 +51,9 @@ class Value:
 
     def __post_init__(self) -> None:
         # NumPy's floats are Python floats to a reader, but not to JSON and the agent's memory.
-        plain = tuple(map(float, self.value)) if isinstance(self.value, tuple) else float(self.value)
+        plain = (
+            tuple(map(float, self.value)) if isinstance(self.value, tuple) else float(self.value)
+        )
         object.__setattr__(self, "value", plain)
         for end in ("low", "high"):
             if (given := getattr(self, end)) is not None:
