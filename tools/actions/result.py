@@ -17,13 +17,10 @@ class Bench:
     ----------
     case : Case
     parser : Parser
-    modality : str or None
-        Stated by the user for all scans; overrides what pixels suggest.
     """
 
     case: Case
     parser: Parser
-    modality: str | None = None
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,21 @@ def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> Action
     wanted = check_phrases(phrases)
     name, picture = bench.case.scan(scan)
     modality = bench.case.modality(name)
-    known = {p: _known(bench.case, name, p, modality) for p in wanted}
-    new = [phrase for phrase, found in known.items() if found is None]
+    found: dict[str, FoundObject] = {}  # by target: two words for one thing are one object
+    new: dict[str, str] = {}
+    for phrase in wanted:
+        target = ontology().resolve(phrase, modality)
+        known = bench.case.known_object(name, target, phrase)
+        if known is None:
+            new.setdefault(target or phrase, phrase)
+        else:
+            found.setdefault(target or phrase, known)
     encoded = False
     if new:
-        parsed, encoded = look(bench, name, picture, new)
-        for phrase, one in zip(new, parsed, strict=True):
-            known[phrase] = bench.case.add_object(name, one, slice=picture.middle_slice)
-    found = [one for one in known.values() if one is not None]
-    return report(bench, name, found, encoded)
+        parsed, encoded = look(bench, name, picture, list(new.values()))
+        for key, one in zip(new, parsed, strict=True):
+            found[key] = bench.case.add_object(name, one, slice=picture.middle_slice)
+    return report(bench, name, list(found.values()), encoded)
 
 
 def check_phrases(phrases: list[str]) -> list[str]:
@@ -77,10 +83,6 @@ def look(
     if name not in bench.case.recognised and isinstance(bench.parser, Recogniser):
         bench.case.recognised[name] = bench.parser.recognise(picture)
     return parsed, encoded
-
-
-def _known(case: Case, scan: str, phrase: str, modality: str | None) -> FoundObject | None:
-    return case.known_object(scan, ontology().resolve(phrase, modality), phrase)
 
 
 def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> ActionResult:
