@@ -25,9 +25,9 @@ from parser_model.training.loop import TrainingPlan, train
 def run_train(args: argparse.Namespace) -> None:
     """Train on DIR/train and write the weights."""
     names = ontology()
-    plan = TrainingPlan(minutes=args.minutes, seed=args.seed)
-    if args.start:
-        plan = replace(plan, learning_rate=plan.learning_rate / 2)
+    plan = TrainingPlan(minutes=args.minutes, wall_minutes=args.wall_minutes, seed=args.seed)
+    if args.start:  # what was learnt already is kept: smaller steps on milder changes
+        plan = replace(plan, learning_rate=0.75 * plan.learning_rate, strength=0.6)
     samples = read_folder(args.data, "train")
     vocabulary = build_vocabulary(names)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -111,6 +111,7 @@ def main() -> None:
         verb.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
         if name == "train":
             verb.add_argument("--minutes", type=float, default=55.0)
+            verb.add_argument("--wall-minutes", type=float, help="stop by the clock as well")
             verb.add_argument("--seed", type=int, default=0)
             verb.add_argument("--start", type=Path, help="weights file to train further")
         if name == "score":

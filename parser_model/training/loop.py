@@ -48,11 +48,23 @@ class TrainingPlan:
     minutes : float
         Budget in processor time over the number of threads: minutes on an idle machine, and the
         same work on a busy one. The learning rate follows the share of it that is spent.
+    wall_minutes : float or None
+        Stop by the clock on the wall as well; None never does.
+    strength : float
+        Of the geometric augmentation, 0 to 1.
     images, prompts : int
-        Per step: images encoded, and phrases asked of each.
+        Per step: images encoded, and phrases asked of each at most.
+    negative_share : float
+        Of the phrases about images that have other targets too; half of it more where not.
+    average : float
+        Share of the running average of weights that a step keeps.
+    report_every : int
+        Steps between two lines of progress.
     """
 
     minutes: float = 55.0
+    wall_minutes: float | None = None
+    strength: float = 1.0
     images: int = 16
     prompts: int = 2
     negative_share: float = 0.15
@@ -60,6 +72,7 @@ class TrainingPlan:
     weight_decay: float = 0.02
     average: float = 0.995
     seed: int = 0
+    report_every: int = 25
 
 
 class Batches:
@@ -133,7 +146,8 @@ class Batches:
         asked = [self._questions(index, target) for index, target in drawn]
         places = [self.samples[index].place for index, _ in drawn]
         image = torch.from_numpy(self.images[[i for i, _ in drawn]]).permute(0, 3, 1, 2)
-        matrix = geometry([flips_for(p.modality, p.site) for p in places], self.generator)
+        flips = [flips_for(p.modality, p.site) for p in places]
+        matrix = geometry(flips, self.generator, strength=self.plan.strength)
         x = warp(image.float() / 255.0, matrix, size)
         x = appearance(x, torch.tensor([p.modality in _COLOUR for p in places]), self.generator)
         phrases, owner, present, masks = [], [], [], []
@@ -236,7 +250,7 @@ def train(
 ) -> CompactNetwork:
     """Train a compact network and return its averaged weights, in evaluation mode.
 
-    With `start`, its weights are trained further at the full image size.
+    With `start`, its weights are trained further.
 
     A checkpoint ``out/last.pt`` is written every five minutes.
     """
@@ -252,15 +266,12 @@ def train(
     optimiser = torch.optim.AdamW(
         _groups(network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
     )
-    started, saved = _minutes(), time.monotonic()
+    clock, saved = _Clock(plan), time.monotonic()
     step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
-    while (spent := _minutes() - started) < plan.minutes:
-        share = spent / plan.minutes
+    while (share := clock.share()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
-        # Trained further: the small sizes are behind it, only the last two remain.
-        phase = share if start is None else 0.5 + share / 2
-        batch = batches.next(working_size(phase, config.image_size))
+        batch = batches.next(working_size(share, config.image_size))
         images = batch.images.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits, presence, places = network(images, batch.words, batch.owners)
@@ -272,9 +283,9 @@ def train(
         step += 1
         _average(averaged, network, min(plan.average, step / (step + 10)))
         seen = {k: 0.98 * seen[k] + 0.02 * parts[k] if step > 1 else parts[k] for k in seen}
-        if step % 25 == 0:
+        if step % plan.report_every == 0:
             words = " ".join(f"{k} {v:.3f}" for k, v in seen.items())
-            report(f"step {step}  {spent:.1f} of {plan.minutes:g} min  {words}")
+            report(f"step {step}  {100 * share:.1f} %  {words}")
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
             torch.save(averaged.state_dict(), out / "last.pt")
@@ -282,8 +293,21 @@ def train(
     return averaged.eval()
 
 
-def _minutes() -> float:
-    return time.process_time() / torch.get_num_threads() / 60
+class _Clock:
+    """How much of a plan's budget is spent."""
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        self._plan = plan
+        self._processor, self._wall = time.process_time(), time.monotonic()
+
+    def share(self) -> float:
+        """From 0 to 1, and a little more at the end."""
+        busy = (time.process_time() - self._processor) / torch.get_num_threads() / 60
+        share = busy / self._plan.minutes
+        if self._plan.wall_minutes is not None:
+            wall = (time.monotonic() - self._wall) / 60
+            share = max(share, wall / self._plan.wall_minutes)
+        return share
 
 
 def _groups(network: CompactNetwork) -> list[dict[str, object]]:

@@ -1,0 +1,176 @@
+"""How the bundled weights are made: data, wording, negatives, augmentation, scoring."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from parser_model import FileError
+from parser_model.compact.network import CompactConfig
+from parser_model.compact.text import build_vocabulary
+from parser_model.ontology import Place, ontology
+from parser_model.training import loop
+from parser_model.training.augment import appearance, flips_for, geometry, warp
+from parser_model.training.data import Sample, absent_targets, read_folder
+from parser_model.training.phrases import canonical_phrase, say
+from parser_model.training.score import (
+    MaskScore,
+    PresenceTable,
+    auroc,
+    counted_targets,
+    cross_fitted,
+    dice,
+    headline,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve chest X-rays of dark lungs on a light body, in BiomedParse's naming."""
+    rng = np.random.default_rng(0)
+    for name in ("train", "train_mask"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        image = np.full((64, 64), 200, np.uint8)
+        mask = np.zeros((64, 64), np.uint8)
+        top, left = rng.integers(5, 20, 2)
+        mask[top : top + 30, left : left + 14] = 255
+        image[mask > 0] = 60
+        Image.fromarray(image).save(tmp_path / "train" / f"a-{number}_X-Ray_chest.png")
+        Image.fromarray(mask).save(
+            tmp_path / "train_mask" / f"a-{number}_X-Ray_chest_left+lung.png"
+        )
+    return tmp_path
+
+
+def test_names_are_read_and_bad_ones_refused(folder):
+    samples = read_folder(folder, "train")
+    assert len(samples) == 12
+    assert samples[0].place == Place("X-Ray", "chest")
+    assert list(samples[0].masks) == ["left lung"]
+    (folder / "train" / "unnamed.png").write_bytes((samples[0].image).read_bytes())
+    with pytest.raises(FileError, match=r"unnamed\.png"):
+        read_folder(folder, "train")
+    with pytest.raises(FileError, match="missing"):
+        read_folder(folder, "val")
+
+
+def test_every_wording_means_its_target():
+    rng = np.random.default_rng(0)
+    names = ontology()
+    for place in names.places:
+        for target in names.targets_in(place.modality, place.site):
+            assert names.resolve(canonical_phrase(target, place), place.modality) == target
+            for _ in range(5):
+                phrase = say(target, place, names, rng)
+                assert names.resolve(phrase, place.modality) is not None, phrase
+
+
+def test_every_word_of_every_name_is_in_the_vocabulary():
+    words = build_vocabulary(ontology())
+    for target in ontology().targets:
+        for phrase in (target, *ontology().synonyms(target)):
+            assert 1 not in words.encode([phrase]), phrase
+
+
+def test_negatives_are_surely_absent(tmp_path):
+    chest = Sample(tmp_path / "x", Place("X-Ray", "chest"), {"lung": tmp_path})
+    absent = absent_targets(chest, ontology())
+    assert "polyp" in absent
+    assert "optic disc" in absent
+    assert not {"lung", "liver", "vertebrae", "aorta", "spleen"} & set(absent)
+    heart = Sample(tmp_path / "x", Place("MRI", "heart"), {"myocardium": tmp_path}, "ACDC", "p")
+    assert "right heart ventricle" in absent_targets(heart, ontology())  # ACDC labels all three
+    unknown = Sample(tmp_path / "x", Place("MRI", "heart"), {"myocardium": tmp_path}, "other", "p")
+    assert "right heart ventricle" not in absent_targets(unknown, ontology())
+
+
+def test_sides_are_never_mirrored():
+    for place in ontology().places:
+        sided = any(
+            set(t.split()) & {"left", "right"}
+            for t in ontology().targets_in(place.modality, place.site)
+        )
+        if sided:
+            assert not flips_for(place.modality, place.site).horizontal, place
+    generator = torch.Generator().manual_seed(0)
+    none = [flips_for("X-Ray", "chest")] * 64
+    assert (torch.linalg.det(geometry(none, generator)[:, :, :2]) > 0).all()
+
+
+def test_masks_follow_the_geometry_and_grey_stays_grey():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.zeros(4, 3, 64, 64)
+    image[:, :, 20:40, 10:30] = 1
+    matrix = geometry([flips_for("pathology", "colon")] * 4, generator)
+    moved, mask = warp(image, matrix, 64), warp(image[:, :1], matrix, 64)
+    assert torch.allclose(moved[:, :1], mask)
+    changed = appearance(moved, torch.zeros(4, dtype=torch.bool), generator)
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
+def test_a_few_steps_learn_where_the_lung_is(folder, monkeypatch, tmp_path):
+    """The whole loop on a tiny network: the last losses are below the first."""
+
+    def tiny(**sizes):
+        return CompactConfig(
+            **sizes,
+            image_size=64,
+            widths=(8, 16, 16, 16),
+            decoder_widths=(16, 16, 16, 8),
+            text_width=16,
+        )
+
+    monkeypatch.setattr(loop, "CompactConfig", tiny)
+    samples = read_folder(folder, "train")
+    words = build_vocabulary(ontology())
+    lines: list[str] = []
+    plan = loop.TrainingPlan(minutes=0.05, images=6, report_every=1)
+    network = loop.train(samples, ontology(), words, plan, tmp_path, lines.append)
+    losses = [float(line.split("mask ")[1].split()[0]) for line in lines]
+    assert losses[-1] < 0.9 * losses[0]
+    assert not network.training
+    assert (tmp_path / "last.pt").is_file()
+
+
+def test_small_images_come_first_and_full_ones_last():
+    sizes = [loop.working_size(share, 256) for share in (0.0, 0.5, 0.9)]
+    assert sizes == [160, 208, 256]
+    rates = [loop.learning_rate(share, 1.0) for share in (0.0, 0.03, 0.5, 1.0)]
+    assert rates[0] < rates[1] == pytest.approx(1.0)
+    assert rates[3] == pytest.approx(0.0)
+
+
+def test_scores_have_known_answers():
+    a = np.zeros((4, 4), bool)
+    a[:2] = True
+    assert dice(a, a) == 1
+    assert dice(a, ~a) == 0
+    assert dice(~a & a, ~a & a) == 1
+    scores = [
+        MaskScore("CT", "liver", 0.8),
+        MaskScore("CT", "rare", 0.0),
+        MaskScore("MRI", "x", 0.6),
+    ]
+    table = headline(scores, {("CT", "liver"), ("MRI", "x")})
+    assert table == {"CT": 0.8, "MRI": 0.6, "headline": pytest.approx(0.7)}
+    assert auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == 0.75
+
+
+def test_cross_fitting_never_judges_a_patient_it_has_seen():
+    rng = np.random.default_rng(0)
+    present = rng.random(300) < 0.5
+    evidence = rng.normal(size=(300, 4)) + np.where(present, 1.5, -1.5)[:, None]
+    table = PresenceTable(evidence, present, ~present, [f"p{i % 40}" for i in range(300)])
+    probability, decided = cross_fitted(table)
+    assert auroc(probability, present) > 0.95
+    assert decided[present].mean() > 0.9
+
+
+def test_rare_targets_do_not_count(tmp_path):
+    samples = [Sample(tmp_path, Place("MRI-FLAIR", "brain"), {"edema": tmp_path})] * 15
+    samples += [Sample(tmp_path, Place("CT", "body"), {"lesion": tmp_path})] * 14
+    assert counted_targets(samples) == {("MRI", "edema")}
