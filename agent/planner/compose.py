@@ -71,6 +71,18 @@ def _named(found: dict[str, Any]) -> str:
     return name if name[:1].isupper() and name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
+def _plural(name: str) -> bool:
+    """True for "lungs" and "nuclei", False for "pancreas" and "optic disc"."""
+    last = name.lower().split()[-1] if name else ""
+    if last in ("nuclei", "vertebrae", "glands", "layers"):
+        return True
+    return last.endswith("s") and not last.endswith(("ss", "us", "is", "pancreas"))
+
+
+def _verb(name: str, verb: str) -> str:
+    return verb if _plural(name) else f"{verb}s"
+
+
 def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:
     refs = References(results)
     name, one = _named(found), found["id"]
@@ -93,8 +105,8 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     area, share = refs.get(one, "area", _area_unit(unit)), refs.get(one, "fraction_of_image")
     count = refs.get(one, "count")
     if several and count and set(request.quantities) & set(SIZE):
-        sentences.append(f"The {name} is in {count} separate parts.")
-    covers = "Together they cover" if several else f"The {name} covers"
+        sentences.append(f"I find the {name} in {count} separate parts.")
+    covers = "Together they cover" if several else f"The {name} {_verb(name, 'cover')}"
     if area and share:
         sentences.append(f"{covers} {area}, which is {share} of the image.")
     elif area:
@@ -104,7 +116,8 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     longest = refs.get(one, "longest_diameter", unit)
     across = refs.get(one, "perpendicular_diameter", unit)
     if longest and across:
-        whose = "The largest part measures" if several else "Its longest diameter is"
+        owner = "Their" if _plural(name) else "Its"
+        whose = "The largest part measures" if several else f"{owner} longest diameter is"
         joint = "at its longest and" if several else "and the diameter across it"
         tail = " across." if several else "."
         sentences.append(f"{whose} {longest} {joint} {across}{tail}")
@@ -138,10 +151,13 @@ def _area_unit(unit: str | None) -> str | None:
 
 
 def _located(name: str, one: str, position: str, refs: References) -> list[str]:
-    sentences = [f"The {name} is{position}, as you look at it."]
+    sentences = [f"The {name} {'are' if _plural(name) else 'is'}{position}, as you look at it."]
     centre = refs.get(one, "centroid")
     if centre:
-        sentences.append(f"Its centre (row, column) is at {centre}; the overlay shows its outline.")
+        owner = "Their" if _plural(name) else "Its"
+        sentences.append(
+            f"{owner} centre (row, column) is at {centre}; the overlay shows its outline."
+        )
     return sentences
 
 
@@ -174,11 +190,13 @@ def _compared(
     entry = compared.content["measurements"][0]
     value = f"[[{entry['id']}]]"
     if entry["name"] == "fraction_of":
-        return [f"The {_named(a)} covers {value} of the {_named(b)}."]
+        return [f"The {_named(a)} {_verb(_named(a), 'cover')} {value} of the {_named(b)}."]
     larger = compared.content.get("larger")
     first, second = refs.get(a["id"], "area"), refs.get(b["id"], "area")
     sizes = (
-        f"The {_named(a)} covers {first} and the {_named(b)} {second}." if first and second else ""
+        f"The {_named(a)} {_verb(_named(a), 'cover')} {first} and the {_named(b)} {second}."
+        if first and second
+        else ""
     )
     if larger == "equal":
         verdict = "They are equally large; the ratio of their areas is"
@@ -204,7 +222,7 @@ def _absent(found: dict[str, Any]) -> str:
     if not found["known"]:
         return f'I do not know what "{found["phrase"]}" is in a picture like this.'
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
-    article = "an" if name[:1] in "aeiou" else "a"
+    article = "any" if _plural(name) else "an" if name[:1] in "aeiou" else "a"
     return f"I don't see {article} {name} in this image{presence}."
 
 

@@ -109,7 +109,8 @@ def understand(
     modality : str or None
         Of the scan, for words that mean something only there ("disc").
     """
-    text = question.strip()
+    # "the left or the right lung" names two lungs.
+    text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
     scale = words.SCALE.search(text)
     if scale:
         number = next(v for v in (scale["a"], scale["b"], scale["c"]) if v)

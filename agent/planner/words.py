@@ -105,6 +105,11 @@ PRONOUN = _any(
     "the (?:mask|object|structure|area|result)",
 )  # fmt: skip
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
+BOTH_SIDES = re.compile(
+    r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"
+    r"(?P<b>left|right)\s+(?P<what>\w+)",
+    re.IGNORECASE,
+)
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
 NAMED = re.compile(
     r"(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"

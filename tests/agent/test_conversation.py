@@ -95,6 +95,7 @@ def test_the_other_side(conversation):
 
 def test_several_parts_are_counted_and_the_largest_is_measured(conversation):
     turn = conversation.ask("How large are the lungs?")
+    assert turn.answer.startswith("I find the lungs in 2 separate parts. Together they cover")
     assert value(conversation, turn, "count").value == 2
     assert value(conversation, turn, "area").value == 1800
     longest = value(conversation, turn, "longest_diameter")

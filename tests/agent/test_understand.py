@@ -23,6 +23,7 @@ def read(*questions, modality=None):
         ("Is there a polyp?", "exists", ("polyp",)),
         ("How many nuclei are there?", "count", ("nuclei",)),
         ("Is the left lung larger than the right lung?", "compare", ("left lung", "right lung")),
+        ("Which is larger, the left or the right lung?", "compare", ("left lung", "right lung")),
         ("What share of the lung is the tumour?", "share", ("lung", "tumour")),
         ("What do you see?", "everything", ()),
         ("What kind of image is this?", "describe", ()),
