@@ -166,6 +166,7 @@ class Conversation:
         # Only a finished turn is remembered: a stopped one would leave calls without answers,
         # which endpoints reject.
         self._messages += said
+        self.case.close_batch()
         self.turns.append(turn)
         yield TurnFinished(turn)
 

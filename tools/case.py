@@ -168,20 +168,32 @@ class Case:
         self.objects: dict[str, FoundObject] = {}
         self.measurements: dict[str, Measurement] = {}
         self.recognised: dict[str, Recognised] = {}
+        self.current: tuple[str, ...] = ()
+        self._batch_open = True
 
     def add_scan(self, scan: Scan) -> str:
-        """File a scan; the same pixels and geometry keep their id."""
-        for name, known in self.scans.items():
-            if known.sha256 == scan.sha256 and known.geometry == scan.geometry:
-                return name
-        name = f"scan-{len(self.scans) + 1}"
-        self.scans[name] = scan
-        np.save(self.directory / f"{name}.npy", scan.pixels)
-        self._write_index()
+        """File a scan; the same pixels and geometry keep their id.
+
+        Scans added together, before the next question, are `current` together: a question that
+        names no scan is about all of them.
+        """
+        known = (n for n, s in self.scans.items() if _same(s, scan))
+        name = next(known, f"scan-{len(self.scans) + 1}")
+        if name not in self.scans:
+            self.scans[name] = scan
+            np.save(self.directory / f"{name}.npy", scan.pixels)
+            self._write_index()
+        batch = self.current if self._batch_open else ()
+        self.current = (*(n for n in batch if n != name), name)
+        self._batch_open = True
         return name
 
+    def close_batch(self) -> None:
+        """A question was answered: the next scan that is added begins a new batch."""
+        self._batch_open = False
+
     def scan(self, name: str | None = None) -> tuple[str, Scan]:
-        """A scan by id; the newest when none is named.
+        """A scan by id; the newest of the current ones when none is named.
 
         Raises
         ------
@@ -191,7 +203,7 @@ class Case:
         if not self.scans:
             raise ToolError("There is no scan yet; add an image first.")
         if name is None:
-            name = next(reversed(self.scans))
+            name = self.current[-1]
         if name not in self.scans:
             raise ToolError(f"There is no {name}; the scans are {', '.join(self.scans)}.")
         return name, self.scans[name]
@@ -311,6 +323,7 @@ class Case:
         """Remove the case from memory and disk."""
         for table in (self.scans, self.objects, self.measurements, self.recognised):
             table.clear()
+        self.current = ()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def scans_as_dicts(self) -> list[dict[str, Any]]:
@@ -336,3 +349,7 @@ class Case:
         draft = self.directory / "case.json.part"
         draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
         draft.replace(self.directory / "case.json")
+
+
+def _same(a: Scan, b: Scan) -> bool:
+    return a.sha256 == b.sha256 and a.geometry == b.geometry

@@ -53,6 +53,8 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if request.kind == "everything":
         return _everything(segmented, References(results))
     objects = segmented.content["objects"]
+    if "scans" in segmented.content and request.kind not in ("compare", "share"):
+        return _scan_by_scan(request, segmented, results)
     sentences = [_absent(o) for o in objects if not o["present"]]
     present = [o for o in objects if o["present"]]
     if request.kind in ("compare", "share"):
@@ -64,6 +66,19 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if len(present) < len(objects):
         sentences.append(_offer(segmented.content))
     return " ".join(s for s in sentences if s)
+
+
+def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]) -> str:
+    """One line for each scan that was asked about."""
+    lines = []
+    for scan in segmented.content["scans"]:
+        said: list[str] = []
+        for found in segmented.content["objects"]:
+            if found["scan"] == scan:
+                about = _about(request, found, results) if found["present"] else [_absent(found)]
+                said += [s for s in about if s]
+        lines.append(f"- {scan}: {' '.join(said)}")
+    return "\n".join(lines)
 
 
 def _named(found: dict[str, Any]) -> str:

@@ -308,3 +308,25 @@ async def test_a_stopped_answer_leaves_no_half_turn_behind(picture, parser, monk
     assert events[-1].turn.answer == "Hello again."
     roles = [m["role"] for m in peer.requests[-1]["messages"]]
     assert roles == ["system", "user"]
+
+
+def test_several_scans_are_answered_one_by_one(conversation, tmp_path):
+    other = np.zeros((100, 200), np.uint8)
+    other[0, 0] = 1
+    Image.fromarray(other).save(tmp_path / "other.png")
+    conversation.add_file(tmp_path / "other.png")
+    turn = conversation.ask("How large is the liver?")
+    assert turn.answer.splitlines()[0].startswith("- scan-1: The liver covers 1200 px²")
+    assert "6.00 %" in turn.answer.splitlines()[1]
+    assert len(turn.object_ids) == 2
+    follow_up = conversation.ask("How wide is it?")
+    assert follow_up.object_ids == turn.object_ids
+    assert follow_up.unverified == ()
+
+
+def test_a_scan_added_later_is_the_one_that_is_meant(conversation, tmp_path):
+    conversation.ask("How large is the liver?")
+    Image.fromarray(np.full((100, 200), 7, np.uint8)).save(tmp_path / "other.png")
+    conversation.add_file(tmp_path / "other.png")
+    turn = conversation.ask("How large is the liver?")
+    assert [conversation.case.objects[o].scan for o in turn.object_ids] == ["scan-2"]

@@ -28,7 +28,7 @@ def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> Action
     phrases : list of str
         The user's own words, e.g. ["liver", "left kidney"].
     scan : str, optional
-        Id of the scan; the newest when left out.
+        Id of the scan; all current ones (those added together last) when left out.
 
     Raises
     ------
@@ -36,23 +36,46 @@ def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> Action
         No scan, no phrase, too many or too long ones.
     """
     wanted = check_phrases(phrases)
-    name, picture = bench.case.scan(scan)
+    names = [bench.case.scan(scan)[0]] if scan or not bench.case.scans else bench.case.current
+    results = [_segment_one(bench, name, wanted) for name in names or [bench.case.scan()[0]]]
+    return results[0] if len(results) == 1 else joined(results)
+
+
+def _segment_one(bench: Bench, name: str, wanted: list[str]) -> ActionResult:
+    picture = bench.case.scans[name]
     modality = bench.case.modality(name)
-    found: dict[str, FoundObject] = {}  # by target: two words for one thing are one object
+    # By target, in the order asked: two words for one thing are one object.
+    found: dict[str, FoundObject | None] = {}
     new: dict[str, str] = {}
     for phrase in wanted:
         target = ontology().resolve(phrase, modality)
-        known = bench.case.known_object(name, target, phrase)
-        if known is None:
-            new.setdefault(target or phrase, phrase)
-        else:
-            found.setdefault(target or phrase, known)
+        key = target or phrase
+        if key not in found:
+            found[key] = bench.case.known_object(name, target, phrase)
+            if found[key] is None:
+                new[key] = phrase
     encoded = False
     if new:
         parsed, encoded = look(bench, name, picture, list(new.values()))
         for key, one in zip(new, parsed, strict=True):
             found[key] = bench.case.add_object(name, one, slice=picture.middle_slice)
-    return report(bench, name, list(found.values()), encoded)
+    return report(bench, name, [one for one in found.values() if one], encoded)
+
+
+def joined(results: list[ActionResult]) -> ActionResult:
+    """Results about several scans as one; what can be looked for is that of the last scan."""
+    content = dict(results[-1].content)
+    content["objects"] = [entry for r in results for entry in r.content["objects"]]
+    content["scans"] = [r.content["scan"] for r in results]
+    return ActionResult(
+        content=content,
+        summary="; ".join(f"{r.content['scan']}: {r.summary}" for r in results),
+        objects=tuple(o for r in results for o in r.objects),
+        measurements=tuple(m for r in results for m in r.measurements),
+        encoded=any(r.encoded for r in results),
+        warnings=tuple(dict.fromkeys(w for r in results for w in r.warnings)),
+        refused=any(r.refused for r in results),
+    )
 
 
 def check_phrases(phrases: list[str]) -> list[str]:
@@ -91,6 +114,7 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
     for one in found:
         entry: dict[str, Any] = {
             "id": one.id,
+            "scan": scan,
             "phrase": one.name,
             "target": one.target,
             "known": one.target is not None,
