@@ -44,6 +44,15 @@ class Place:
     site: str
 
 
+def covers(stated: str | None, modality: str) -> bool:
+    """True when an image stated to be of one modality may be of the other.
+
+    A file that says MRI may hold any sequence, so MRI covers MRI-FLAIR and MRI-T1-Gd; None
+    covers everything.
+    """
+    return stated is None or modality == stated or modality.startswith(f"{stated}-")
+
+
 def words_of(text: str) -> list[str]:
     """Lower-case words in one spelling: British to American, plurals to singular.
 

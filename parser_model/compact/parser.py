@@ -15,7 +15,7 @@ from parser_model.compact.network import ImageFeatures
 from parser_model.compact.weights import CompactWeights
 from parser_model.errors import RequestError
 from parser_model.memory import FeatureMemory, content_key
-from parser_model.ontology import Ontology, Place
+from parser_model.ontology import Ontology, Place, covers
 from parser_model.presence import Calibration
 from parser_model.training.phrases import canonical_phrase
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
@@ -149,7 +149,7 @@ class CompactParser:
         """
         probability = encoded.place_probability.copy()
         for index, place in enumerate(self._weights.places):
-            if modality not in (None, place.modality) or site not in (None, place.site):
+            if not covers(modality, place.modality) or site not in (None, place.site):
                 probability[index] *= 1e-6
         holds = np.array([target in _catalogue(self._ontology, p) for p in self._weights.places])
         best = int(np.where(holds, probability, -1.0).argmax())

@@ -3,7 +3,7 @@
 import pytest
 
 from parser_model import RequestError
-from parser_model.ontology import Ontology, ontology, words_of
+from parser_model.ontology import Ontology, covers, ontology, words_of
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,10 @@ def test_modality_spellings_and_their_refusal():
 def test_words_in_one_spelling():
     assert words_of("The Tumours, Biopsies & masses!") == ["the", "tumor", "biopsy", "and", "mass"]
     assert isinstance(ontology(), Ontology)
+
+
+def test_a_file_that_says_mri_may_hold_any_sequence():
+    assert covers("MRI", "MRI-FLAIR")
+    assert covers(None, "OCT")
+    assert not covers("MRI-FLAIR", "MRI")
+    assert not covers("CT", "OCT")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.errors import ToolError
-from parser_model.ontology import ontology
+from parser_model.ontology import covers, ontology
 from parser_model.types import ParsedObject, Recogniser
 from tools.actions.result import ActionResult, Bench
 from tools.case import Case, FoundObject
@@ -172,7 +172,9 @@ def targets_for(bench: Bench, scan: str) -> list[str]:
     """Targets that can be looked for in a scan, by its modality and site where they are known."""
     seen = bench.case.recognised.get(scan)
     modality = bench.case.modality(scan)
-    site = seen.site if seen and seen.modality == modality else None
+    site = None
+    if seen and seen.modality and covers(modality, seen.modality):
+        modality, site = seen.modality, seen.site
     targets = ontology().targets_in(modality, site) or ontology().targets_in(modality)
     return [t for t in targets if t in bench.parser.info.vocabulary]
 
