@@ -13,7 +13,6 @@ app = typer.Typer(
     name="parsechat",
     help="Ask a medical image a question; every number is measured on a mask you can see. "
     "Research use only, not for diagnosis.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -148,12 +147,20 @@ def main(arguments: list[str] | None = None) -> None:
 
     0 done (refusals included), 2 the input, the request or the set-up, 1 a bug.
     """
+    from typer.exceptions import TyperException
+
     from parser_model.errors import ParsechatError
 
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments, standalone_mode=True)
+        code = app(given or ["--help"], standalone_mode=False)
+        sys.exit(code or 0)
+    except TyperException as error:  # an unknown option, a missing argument
+        sentence = _one_line(error.format_message()).rstrip(".")
+        print(f"{sentence}; see 'parsechat --help'.", file=sys.stderr)
+        sys.exit(2)
     except ParsechatError as error:
-        print(_one_line(error), file=sys.stderr)
+        print(_one_line(str(error)), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -163,8 +170,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _report_bug(error: Exception) -> None:

@@ -167,6 +167,9 @@ def test_bad_input_is_one_sentence_and_exit_two(run, tmp_path, name):
         ("ask", RETINA, "how large is the disc?", "--llm", "magic"),
         ("ask", RETINA, "how large is the disc?", "--precision", "fp99"),
         ("parse", RETINA, "-p", " "),
+        ("parse", RETINA),
+        ("ask", "--bogus"),
+        ("dance",),
     ],
 )
 def test_bad_requests_are_one_sentence_and_exit_two(run, arguments):
@@ -174,6 +177,13 @@ def test_bad_requests_are_one_sentence_and_exit_two(run, arguments):
     assert code == 2
     assert out == ""
     assert len(err.strip().splitlines()) == 1
+
+
+def test_without_arguments_the_help_is_shown(run):
+    code, out, _ = run()
+    assert code == 0
+    assert "Research use only" in out
+    assert "compact" in run("models")[1]
 
 
 def test_help_needs_neither_torch_nor_langchain():
