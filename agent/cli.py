@@ -100,6 +100,19 @@ def chat(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Other than loopback needs keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8100,
+    parser: Annotated[str, typer.Option("--parser", help="Which parser to serve.")] = "compact",
+    precision: Precision = None,
+) -> None:
+    """Serve a parser over HTTP, for PARSECHAT_PARSER=http://... elsewhere."""
+    from agent import serving
+
+    serving.serve(parser, precision, host, port)
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Say what is installed, which parser, precision and LLM are used, and what is missing."""
     from agent import diagnostics

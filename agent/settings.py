@@ -15,7 +15,9 @@ class Settings(BaseSettings):
     Attributes
     ----------
     parser : str
-        "compact", or what `parser_model.load_parser` takes.
+        "compact", the address of a host, or what `parser_model.load_parser` takes.
+    host_key : SecretStr or None
+        Bearer key for that host.
     precision : {"auto", "fp32", "bf16"}
     llm : {"offline", "openai"}
         "offline" plans without any LLM; "openai" talks to an OpenAI-compatible endpoint.
@@ -25,6 +27,14 @@ class Settings(BaseSettings):
     llm_api_key : SecretStr or None
     llm_timeout : float
         Seconds to wait for the endpoint.
+    serve_keys : SecretStr or None
+        Bearer keys, separated by commas, that ``parsechat serve`` accepts.
+    serve_waiting : int
+        Requests that wait or are at work there; more are told to come back.
+    serve_timeout : float
+        Seconds that an answer may take there.
+    serve_max_megabytes, serve_max_megapixels : int
+        Size of a request and of an image there.
     """
 
     model_config = SettingsConfigDict(env_prefix="PARSECHAT_", env_file=".env", extra="ignore")
@@ -39,3 +49,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     data: Path | None = None
+    host_key: SecretStr | None = None
+    serve_keys: SecretStr | None = None
+    serve_waiting: int = Field(default=16, ge=1)
+    serve_timeout: float = Field(default=120.0, gt=0)
+    serve_max_megabytes: int = Field(default=64, ge=2)
+    serve_max_megapixels: int = Field(default=36, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,15 +15,25 @@ PARSERS = ("compact",)
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
-def load_parser(name: str = "compact", *, precision: str = "auto") -> Parser:
+def is_address(name: str) -> bool:
+    """Tell whether a parser's name is the address of a host."""
+    return name.startswith(("http://", "https://"))
+
+
+def load_parser(
+    name: str = "compact", *, precision: str = "auto", host_key: str | None = None
+) -> Parser:
     """A parser by name, loaded once per process.
 
     Parameters
     ----------
     name : str
-        "compact" (bundled). "biomedparse" and hosts ("http://...") follow.
+        "compact" (bundled), or the address of a host ("http://..."). "biomedparse" follows.
     precision : {"auto", "fp32", "bf16"}
-        "auto" means fp32 for the compact parser: it is small enough.
+        "auto" means fp32 for the compact parser: it is small enough. A host chooses by itself;
+        another precision than its own is refused when it is first asked.
+    host_key : str, optional
+        For a host; the environment variable PARSECHAT_HOST_KEY when left out.
 
     Raises
     ------
@@ -33,6 +44,8 @@ def load_parser(name: str = "compact", *, precision: str = "auto") -> Parser:
     """
     if precision not in PRECISIONS:
         raise RequestError(f"Unknown precision '{precision}'; use {', '.join(PRECISIONS)}.")
+    if is_address(name):
+        return _remote(name, precision, host_key or os.environ.get("PARSECHAT_HOST_KEY", ""))
     if name != "compact":
         raise RequestError(f"Unknown parser '{name}'; this version has {', '.join(PARSERS)}.")
     if find_spec("torch") is None:
@@ -51,3 +64,11 @@ def _compact(precision: str) -> Parser:
     weights = load_weights(WEIGHTS / "compact.safetensors")
     calibration = read_calibration(WEIGHTS / "compact.calibration.json", weights.sha256)
     return CompactParser(weights, ontology(), calibration, precision=precision)
+
+
+@lru_cache(maxsize=8)
+def _remote(address: str, precision: str, key: str) -> Parser:
+    # One client a host: its connections and what it knows of sent images are shared.
+    from parser_model.remote import RemoteParser
+
+    return RemoteParser(address, key=key, precision=precision)

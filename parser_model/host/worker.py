@@ -1,0 +1,59 @@
+"""One thread that computes, and a bounded queue before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BusyError(Exception):
+    """No place is left in the queue."""
+
+
+class Worker:
+    """Runs one computation at a time; waiting ones keep their order.
+
+    Parameters
+    ----------
+    places : int
+        Requests that wait or are at work.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._taken = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parser")
+
+    @property
+    def full(self) -> bool:
+        """No place is left now."""
+        return self._taken >= self._places
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the queue; used on the event loop's thread only.
+
+        Raises
+        ------
+        BusyError
+        """
+        if self.full:
+            raise BusyError
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def run(self, compute: Callable[[], T]) -> T:
+        """Compute in the thread. Cancelled while it waits, it is never computed."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, compute)
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
