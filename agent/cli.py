@@ -143,6 +143,45 @@ def models_info(name: str = "compact", json: Json = False) -> None:
     diagnostics.model_info(name, as_json=json)
 
 
+@models.command("download")
+def models_download(
+    name: str,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--from", help="A checkpoint you have, or a folder with it.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer-from", help="merges.txt, or a folder with it.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Even if it is here.")] = False,
+    json: Json = False,
+) -> None:
+    """Get a parser's weights from the hub or from files, once; then it works offline."""
+    from agent import models_commands
+
+    models_commands.download(name, checkpoint, tokenizer, again=again, as_json=json)
+
+
+@models.command("verify")
+def models_verify(name: str, json: Json = False) -> None:
+    """Check installed weights: names, shapes, sizes, hashes."""
+    from agent import models_commands
+
+    models_commands.verify(name, as_json=json)
+
+
+@models.command("calibrate")
+def models_calibrate(
+    name: str,
+    data: Annotated[Path, typer.Option("--data", help="Folder with val/ and val_mask/.")],
+    images: Annotated[int | None, typer.Option("--images", help="Use at most so many.")] = None,
+    json: Json = False,
+) -> None:
+    """Fit "is it there?" on images with and without the objects, for these weights."""
+    from agent import models_commands
+
+    models_commands.calibrate(name, data, images=images, as_json=json)
+
+
 def _warm_up() -> None:
     """Start the process that decodes files while this one still imports the agent."""
     from tools.reading import start_worker

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from agent.llm import planner_name
+from agent.models_commands import state_of
 from agent.settings import Settings
 from parser_model import ParsechatError, SetupError, load_parser
 from parser_model.loading import PARSERS
@@ -28,6 +29,7 @@ def doctor(*, as_json: bool) -> None:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "parser": settings.parser,
+        "parsers": {name: state_of(name) for name in PARSERS},
         "planner": planner_name(settings),
         "llm": settings.llm,
         "llm_base_url": settings.llm_base_url,
@@ -46,7 +48,10 @@ def doctor(*, as_json: bool) -> None:
             "device": "cpu",
         }
         if info.calibration is None:
-            problems.append("No presence calibration fits these weights; presence is null.")
+            problems.append(
+                "No presence calibration fits these weights, so presence is null; run "
+                f"'parsechat models calibrate {info.name} --data DIR'."
+            )
     except ParsechatError as error:
         problems.append(str(error))
     if settings.llm == "openai" and not (settings.llm_base_url or settings.llm_api_key):
@@ -56,9 +61,9 @@ def doctor(*, as_json: bool) -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        if name == "packages":
-            for package, number in value.items():
-                print(f"{package:16} {number or 'missing'}")
+        if isinstance(value, dict):
+            for part, state in value.items():
+                print(f"{part:16} {state or 'missing'}")
         elif name != "problems":
             print(f"{name:16} {value if value is not None else '-'}")
     print("\n".join(f"! {p}" for p in problems) or "Everything needed is here.")
@@ -74,10 +79,14 @@ def _version(package: str) -> str | None:
 def list_models(*, as_json: bool) -> None:
     """Print the parsers of this version."""
     if as_json:
-        print(json.dumps({"models": [{"name": name, "bundled": True} for name in PARSERS]}))
+        rows = [
+            {"name": name, "bundled": name == "compact", "state": state_of(name)}
+            for name in PARSERS
+        ]
+        print(json.dumps({"models": rows}))
         return
     for name in PARSERS:
-        print(f"{name}  (bundled, about 11 MB, runs without a GPU)")
+        print(f"{name}  ({state_of(name)})")
 
 
 def model_info(name: str, *, as_json: bool) -> None:
@@ -89,7 +98,8 @@ def model_info(name: str, *, as_json: bool) -> None:
         For an unknown name.
     """
     info = load_parser(name).info
-    record = training_record(name)
+    bundled = info.name == "compact"
+    record = training_record(name) if bundled else None
     document = {
         "name": info.name,
         "weights_sha256": info.weights_sha256,
@@ -108,7 +118,8 @@ def model_info(name: str, *, as_json: bool) -> None:
                 print(f"{key}.{inner:12} {text}")
         else:
             print(f"{key:16} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    print("Weights: research use only, see parser_model/weights/LICENSE-WEIGHTS.")
+    if bundled:
+        print("Weights: research use only, see parser_model/weights/LICENSE-WEIGHTS.")
 
 
 def training_record(name: str) -> dict[str, Any]:

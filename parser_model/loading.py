@@ -11,7 +11,7 @@ from parser_model.errors import RequestError, SetupError
 from parser_model.types import Parser
 
 WEIGHTS = Path(__file__).parent / "weights"
-PARSERS = ("compact",)
+PARSERS = ("compact", "biomedparse")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
@@ -28,9 +28,9 @@ def load_parser(
     Parameters
     ----------
     name : str
-        "compact" (bundled), or the address of a host ("http://..."). "biomedparse" follows.
+        "compact" (bundled), "biomedparse" (once downloaded), or a host ("http://...").
     precision : {"auto", "fp32", "bf16"}
-        "auto" means fp32 for the compact parser: it is small enough. A host chooses by itself;
+        "auto" means fp32 for the parsers of this machine. A host chooses by itself;
         another precision than its own is refused when it is first asked.
     host_key : str, optional
         For a host; the environment variable PARSECHAT_HOST_KEY when left out.
@@ -46,11 +46,12 @@ def load_parser(
         raise RequestError(f"Unknown precision '{precision}'; use {', '.join(PRECISIONS)}.")
     if is_address(name):
         return _remote(name, precision, host_key or os.environ.get("PARSECHAT_HOST_KEY", ""))
-    if name != "compact":
+    if name not in PARSERS:
         raise RequestError(f"Unknown parser '{name}'; this version has {', '.join(PARSERS)}.")
     if find_spec("torch") is None:
-        raise SetupError("The compact parser needs PyTorch; run 'make setup' to install it.")
-    return _compact("fp32" if precision == "auto" else precision)
+        raise SetupError(f"The {name} parser needs PyTorch; run 'make setup' to install it.")
+    precision = "fp32" if precision == "auto" else precision
+    return _biomedparse(precision) if name == "biomedparse" else _compact(precision)
 
 
 @lru_cache(maxsize=2)
@@ -60,10 +61,29 @@ def _compact(precision: str) -> Parser:
     from parser_model.compact.weights import load_weights
     from parser_model.ontology import ontology
     from parser_model.presence import read_calibration
+    from parser_model.weights_store.places import calibration_file
 
     weights = load_weights(WEIGHTS / "compact.safetensors")
-    calibration = read_calibration(WEIGHTS / "compact.calibration.json", weights.sha256)
+    # What the user fitted counts before what is shipped.
+    calibration = read_calibration(calibration_file("compact"), weights.sha256)
+    if calibration is None:
+        calibration = read_calibration(WEIGHTS / "compact.calibration.json", weights.sha256)
     return CompactParser(weights, ontology(), calibration, precision=precision)
+
+
+@lru_cache(maxsize=2)
+def _biomedparse(precision: str) -> Parser:
+    from parser_model.weights_store.record import installed
+
+    # Before torch is imported: seconds are no use to someone who has no weights.
+    if installed("biomedparse") is None:
+        raise SetupError(
+            "The weights of biomedparse are not here; run 'parsechat models download biomedparse' "
+            "(with --from FILE if you have them)."
+        )
+    from parser_model.weights_store.using import load_biomedparse
+
+    return load_biomedparse(precision)
 
 
 @lru_cache(maxsize=8)

@@ -7,8 +7,10 @@ probability by logistic regression and decides at a threshold chosen to keep mos
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,33 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from parser_model.errors import SetupError
+from parser_model.types import ParserInfo
 
 EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area")
+
+
+@runtime_checkable
+class GivesEvidence(Protocol):
+    """A parser whose presence can be calibrated.
+
+    Its evidence is that of `EVIDENCE`, unless it names its own as ``evidence_names``.
+    """
+
+    @property
+    def info(self) -> ParserInfo:
+        """Who is answering."""
+        ...
+
+    def evidence(
+        self, image: NDArray[np.uint8], target: str, *, modality: str | None = None
+    ) -> NDArray[np.float64]:
+        """Raw evidence (E,) that a target is in an image (H, W, 3)."""
+        ...
+
+
+def evidence_names(parser: GivesEvidence) -> tuple[str, ...]:
+    """What the numbers a parser gives as evidence are called, in their order."""
+    return tuple(getattr(parser, "evidence_names", EVIDENCE))
 
 
 @dataclass(frozen=True)
@@ -31,12 +58,14 @@ class Calibration:
     weights_sha256 : str
         The only weights it holds for.
     coefficients : tuple of float
-        One for each entry of `EVIDENCE`.
+        One for each kind of evidence.
     intercept : float
     threshold : float
         Present when the probability reaches it.
     fitted_on : str
         Images it was fitted on, with their number.
+    evidence : tuple of str
+        Kinds of evidence, in order.
     """
 
     name: str
@@ -45,13 +74,14 @@ class Calibration:
     intercept: float
     threshold: float
     fitted_on: str
+    evidence: tuple[str, ...] = EVIDENCE
 
     def __post_init__(self) -> None:
-        if len(self.coefficients) != len(EVIDENCE):
+        if len(self.coefficients) != len(self.evidence):
             raise ValueError("one coefficient for each kind of evidence")
 
     def probability(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Presence in [0, 1] for evidence of shape (..., 4)."""
+        """Presence in [0, 1] for evidence of shape (..., E)."""
         return np.asarray(expit(evidence @ np.array(self.coefficients) + self.intercept))
 
 
@@ -62,6 +92,7 @@ def fit_calibration(
     name: str,
     weights_sha256: str,
     fitted_on: str,
+    names: Sequence[str] = EVIDENCE,
     keep: float = 0.98,
     penalty: float = 1e-2,
 ) -> Calibration:
@@ -69,8 +100,10 @@ def fit_calibration(
 
     Parameters
     ----------
-    evidence : (N, 4) ndarray
+    evidence : (N, E) ndarray
     present : (N,) ndarray of bool
+    names : sequence of str
+        Of the E kinds of evidence.
     keep : float
         The threshold keeps this share of the present objects, and is at most one half.
     penalty : float
@@ -78,7 +111,9 @@ def fit_calibration(
     """
     sign = np.where(present, 1.0, -1.0)
     weight = np.where(present, 0.5 / present.sum(), 0.5 / (~present).sum())
-    scale = evidence.std(axis=0) + 1e-9
+    spread = evidence.std(axis=0)
+    # What is the same for all objects tells nothing, and must not stand in for the intercept.
+    scale = np.where(spread > 1e-9, spread, np.inf)
 
     def loss(parameters: NDArray[np.float64]) -> float:
         margin = sign * (evidence / scale @ parameters[:-1] + parameters[-1])
@@ -96,11 +131,21 @@ def fit_calibration(
         intercept=round(float(found[-1]), 6),
         threshold=round(threshold, 4),
         fitted_on=fitted_on,
+        evidence=tuple(names),
     )
 
 
-def read_calibration(path: Path, weights_sha256: str) -> Calibration | None:
-    """The calibration beside some weights, or None when there is none for exactly these weights.
+def read_calibration(
+    path: Path, weights_sha256: str, names: Sequence[str] = EVIDENCE
+) -> Calibration | None:
+    """The calibration in a file, or None when there is none for exactly these weights.
+
+    Parameters
+    ----------
+    path : Path
+    weights_sha256 : str
+    names : sequence of str
+        Evidence that the parser gives; a calibration on other evidence does not count.
 
     Raises
     ------
@@ -112,12 +157,16 @@ def read_calibration(path: Path, weights_sha256: str) -> Calibration | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["coefficients"] = tuple(data["coefficients"])
+        data["evidence"] = tuple(data.get("evidence", EVIDENCE))
         calibration = Calibration(**data)
     except (ValueError, TypeError, KeyError) as error:
         raise SetupError(f"The calibration file {path.name} is damaged; fit it again.") from error
-    return calibration if calibration.weights_sha256 == weights_sha256 else None
+    fits = calibration.weights_sha256 == weights_sha256 and calibration.evidence == tuple(names)
+    return calibration if fits else None
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write a calibration as JSON."""
-    path.write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")
+    """Write a calibration as JSON; it appears only when it is complete."""
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parser_model.calibrating import calibrate, calibration_samples, told
 from parser_model.compact.parser import CompactParser
 from parser_model.compact.text import build_vocabulary
 from parser_model.compact.weights import load_weights, save_weights
@@ -54,21 +55,10 @@ def run_calibrate(args: argparse.Namespace) -> None:
     """Fit presence on DIR/val and write the calibration beside the weights."""
     weights = load_weights(args.out / "compact.safetensors")
     parser = CompactParser(weights, ontology(), None)
-    table = score.presence_table(parser, read_folder(args.data, "val"), ontology())
-    probability, decided = score.cross_fitted(table)
-    absent = ~table.present
-    foreign = absent & ~table.same_site
-    _say(f"present objects kept      {decided[table.present].mean():.3f} of {table.present.sum()}")
-    for name, rows in (("other sites", foreign), ("same site", table.same_site)):
-        both = rows | table.present
-        area = score.auroc(probability[both], table.present[both])
-        refused = 1 - decided[rows].mean()
-        _say(f"absent, {name:12} refused {refused:.3f} of {rows.sum()}, AUROC {area:.3f}")
-    everything = np.ones(len(probability), bool)
-    name = f"compact-val-{weights.sha256[:8]}"
-    write_calibration(
-        args.out / "compact.calibration.json", score.fit(table, everything, name, weights.sha256)
-    )
+    report = calibrate(parser, calibration_samples(args.data), ontology(), label="val")
+    for line in told(report):
+        _say(line)
+    write_calibration(args.out / "compact.calibration.json", report.calibration)
 
 
 def run_score(args: argparse.Namespace) -> None:

@@ -99,11 +99,11 @@ def _read_manifest(root: Path) -> dict[str, tuple[str, str]]:
         return {row["image"]: (row["source"], row["patient"]) for row in csv.DictReader(lines)}
 
 
-def read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    """An image as (size, size, 3) uint8 RGB."""
+def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
+    """An image as (size, size, 3) uint8 RGB; None keeps the file's own size."""
     with Image.open(path) as picture:
         rgb = picture.convert("RGB")
-        if rgb.size != (size, size):
+        if size is not None and rgb.size != (size, size):
             rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
         return np.asarray(rgb)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parser_model.compact.parser import CompactParser
+from parser_model.errors import FileError
 from parser_model.ontology import Ontology
-from parser_model.presence import Calibration, fit_calibration
+from parser_model.presence import (
+    EVIDENCE,
+    Calibration,
+    GivesEvidence,
+    evidence_names,
+    fit_calibration,
+)
 from parser_model.training.data import (
     Sample,
     absent_targets,
@@ -89,31 +95,51 @@ class PresenceTable:
 
     Attributes
     ----------
-    evidence : (N, 4) ndarray of float64
+    evidence : (N, E) ndarray of float64
     present, same_site : (N,) ndarray of bool
         `same_site`: absent though the image is of the target's own modality and site.
     patients : list of str
+    names : tuple of str
+        Of the E kinds of evidence.
     """
 
     evidence: NDArray[np.float64]
     present: NDArray[np.bool_]
     same_site: NDArray[np.bool_]
     patients: list[str]
+    names: tuple[str, ...] = EVIDENCE
 
 
 def presence_table(
-    parser: CompactParser, samples: Iterable[Sample], ontology: Ontology, *, seed: int = 0
+    parser: GivesEvidence,
+    samples: Sequence[Sample],
+    ontology: Ontology,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PresenceTable:
-    """Evidence for each image's targets, two surely absent ones, all absent of the same site."""
+    """Evidence for each image's targets, two surely absent ones, all absent of the same site.
+
+    Parameters
+    ----------
+    parser : GivesEvidence
+    samples : sequence of Sample
+        An empty mask says that its target is absent.
+    ontology : Ontology
+    seed : int
+    progress : callable, optional
+        Called with the number of images done, and of all.
+    """
     rng = np.random.default_rng(seed)
     rows, present, same_site, patients = [], [], [], []
-    for sample in samples:
+    for done, sample in enumerate(samples, 1):
         if not sample.masks:
             continue
-        image = read_image(sample.image, 256)
+        image = read_image(sample.image, None)
         local = same_site_absent(sample)
         foreign = [t for t in absent_targets(sample, ontology) if t not in local]
-        asked = [(t, True, False) for t in sorted(sample.masks)]
+        labelled = [(t, bool(read_mask(sample.masks[t]).any())) for t in sorted(sample.masks)]
+        asked = [(t, there, not there) for t, there in labelled]
         asked += [(t, False, True) for t in local]
         if foreign:
             asked += [(str(t), False, False) for t in rng.choice(foreign, 2, replace=False)]
@@ -122,7 +148,16 @@ def presence_table(
             present.append(is_present)
             same_site.append(is_local)
             patients.append(sample.patient)
-    return PresenceTable(np.array(rows), np.array(present), np.array(same_site), patients)
+        if progress:
+            progress(done, len(samples))
+    names = evidence_names(parser)
+    return PresenceTable(
+        np.array(rows, np.float64).reshape(-1, len(names)),
+        np.array(present, bool),
+        np.array(same_site, bool),
+        patients,
+        names,
+    )
 
 
 def cross_fitted(
@@ -145,14 +180,23 @@ def cross_fitted(
 
 
 def fit(table: PresenceTable, rows: NDArray[np.bool_], name: str, sha256: str) -> Calibration:
-    """A calibration from chosen rows."""
+    """A calibration from chosen rows.
+
+    Raises
+    ------
+    FileError
+        If there are only present objects among them, or only absent ones.
+    """
     present = table.present[rows]
+    if present.all() or not present.any():
+        raise FileError("Presence needs images with the objects and without, of several patients.")
     return fit_calibration(
         table.evidence[rows],
         present,
         name=name,
         weights_sha256=sha256,
         fitted_on=f"{int(present.sum())} present and {int((~present).sum())} absent objects",
+        names=table.names,
     )
 
 

@@ -1,0 +1,214 @@
+"""What ``models download``, ``verify`` and ``calibrate`` do, and how they print it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from parser_model import RequestError, SetupError, load_parser
+from parser_model.loading import PARSERS
+from parser_model.weights_store.places import calibration_file, model_folder, told_in_words
+from parser_model.weights_store.record import Record, installed
+from parser_model.weights_store.sources import SOURCES
+
+_BUNDLED = "compact"
+
+
+def download(
+    name: str,
+    checkpoint: Path | None,
+    tokenizer: Path | None,
+    *,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Get a parser's weights, once.
+
+    Parameters
+    ----------
+    name : str
+    checkpoint, tokenizer : Path or None
+        Files the user has.
+    again : bool
+        Even if they are here.
+    as_json : bool
+
+    Raises
+    ------
+    SetupError
+        In a sentence that says what to do.
+    """
+    _check_name(name)
+    if name == _BUNDLED:
+        _print({"name": name, "bundled": True}, ["compact comes with parsechat."], as_json)
+        return
+    if find_spec("torch") is None:
+        raise SetupError("Converting the weights needs PyTorch; run 'make setup' to install it.")
+    record = None if again or checkpoint or tokenizer else _intact(name)
+    if record is None:
+        from parser_model.weights_store.install import Given, install
+
+        with _bars() as (progress, say):
+            given = Given(checkpoint, tokenizer)
+            record = install(SOURCES[name], given, progress=progress, say=say)
+        lines = [f"{name} is ready; from now on it needs no network."]
+    else:
+        lines = [f"{name} is here since {record.installed} (--again fetches it again)."]
+    lines += [
+        f"Numbers used {record.numbers_used:,}, skipped {record.numbers_skipped:,}.",
+        *(f"Note: {note}" for note in record.notes),
+        f'Use it: parsechat ask FILE "..." --parser {name}. Whether objects are there at all is '
+        f"not calibrated for these weights: parsechat models calibrate {name} --data DIR.",
+    ]
+    _print({**record.as_dict(), "folder": str(model_folder(name))}, lines, as_json)
+
+
+def _intact(name: str) -> Record | None:
+    try:
+        return installed(name)
+    except SetupError:  # damaged: to be fetched again
+        return None
+
+
+def verify(name: str, *, as_json: bool) -> None:
+    """Check a parser's installed weights and print what they are.
+
+    Raises
+    ------
+    SetupError
+        If something is wrong with them, after the report.
+    """
+    _check_name(name)
+    if name == _BUNDLED:
+        sha256 = load_parser(name).info.weights_sha256  # strict about names and shapes
+        lines = ["names and shapes  as the network wants them", f"sha256            {sha256}"]
+        _print({"name": name, "weights_sha256": sha256, "problem": None}, lines, as_json)
+        return
+    from parser_model.weights_store.verify import NOT_RUN
+    from parser_model.weights_store.verify import verify as look
+
+    report = look(SOURCES[name])
+    record = report.record
+    document = {
+        "name": name,
+        "weights_sha256": record.weights_sha256,
+        "entries": report.entries,
+        "numbers_used": report.numbers,
+        "numbers_skipped": record.numbers_skipped,
+        "files": [asdict(file) for file in report.files],
+        "checkpoint": asdict(record.checkpoint),
+        "problem": report.problem,
+        "notes": [*record.notes, NOT_RUN],
+    }
+    state = "as the network wants them" if report.entries else "wrong"
+    lines = [
+        f"names and shapes  {report.entries} entries, {state}",
+        f"numbers           {report.numbers:,} used, {record.numbers_skipped:,} skipped "
+        "(not needed for text prompts)",
+    ]
+    for file in report.files:
+        changed = "" if file.unchanged else "  CHANGED"
+        lines.append(f"{file.path}  {file.bytes:,} bytes  sha256 {file.sha256}{changed}")
+        lines.append(f"  {file.origin}")
+    original = record.checkpoint
+    lines.append(f"converted from {original.bytes:,} bytes  sha256 {original.sha256}")
+    lines.append(f"  {original.origin}")
+    _print(document, [*lines, *(f"Note: {note}" for note in [*record.notes, NOT_RUN])], as_json)
+    if report.problem:
+        raise SetupError(report.problem)
+
+
+def calibrate(name: str, data: Path, *, images: int | None, as_json: bool) -> None:
+    """Fit presence for a parser on labelled images, and keep it for these weights.
+
+    Parameters
+    ----------
+    name : str
+    data : Path
+        Folder with val/ and val_mask/ in BiomedParse's naming.
+    images : int or None
+        At most so many.
+    as_json : bool
+    """
+    from parser_model.calibrating import calibrate as fit
+    from parser_model.calibrating import calibration_samples, told
+    from parser_model.ontology import ontology
+    from parser_model.presence import GivesEvidence, write_calibration
+
+    if images is not None and images < 1:
+        raise RequestError("--images is how many images to use at most, a number above zero.")
+    parser = load_parser(name)
+    samples = calibration_samples(data, images)
+    label = data.resolve().name
+    with _bars() as (progress, _):
+        report = fit(
+            cast(GivesEvidence, parser),
+            samples,
+            ontology(),
+            label=label,
+            progress=lambda done, total: progress("images", done, total),
+        )
+    path = calibration_file(parser.info.name)
+    with told_in_words(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_calibration(path, report.calibration)
+    lines = [*told(report), f"Presence of {name} is now decided by {report.calibration.name}."]
+    document = {**report.as_dict(), "notes": report.notes, "file": str(path)}
+    _print(document, lines, as_json)
+
+
+def state_of(name: str) -> str:
+    """Where a parser's weights are, in words."""
+    if name == _BUNDLED:
+        return "bundled, about 11 MB, runs without a GPU"
+    try:
+        record = installed(name)
+    except SetupError as error:
+        return str(error).rstrip(".")
+    if record is None:
+        return f"not here; get it with 'parsechat models download {name}'"
+    return f"installed {record.installed}"
+
+
+def _check_name(name: str) -> None:
+    if name not in PARSERS:
+        raise RequestError(f"Unknown parser '{name}'; this version has {', '.join(PARSERS)}.")
+
+
+def _print(document: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    print(json.dumps(document, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+_Bars = tuple[Callable[[str, int, int | None], None], Callable[[str], None]]
+
+
+@contextmanager
+def _bars() -> Iterator[_Bars]:
+    """A progress bar for each thing that is under way, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total, amount="")
+            amount = f"{done / 1e6:,.0f} MB" if done > 100_000 else f"{done}"
+            shown.update(tasks[what], completed=done, total=total, amount=amount)
+
+        yield progress, lambda sentence: console.print(sentence, highlight=False)
