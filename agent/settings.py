@@ -54,4 +54,4 @@ class Settings(BaseSettings):
     serve_waiting: int = Field(default=16, ge=1)
     serve_timeout: float = Field(default=120.0, gt=0)
     serve_max_megabytes: int = Field(default=64, ge=2)
-    serve_max_megapixels: int = Field(default=36, ge=1)
+    serve_max_megapixels: int = Field(default=36, ge=1, le=80)

@@ -19,7 +19,9 @@ from parser_model.memory import content_key
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
 
 _MOST_HANDLES = 512
-_MOST_PHRASES = 32  # in one request, so that neither side holds many maps at once
+# In one request, so that neither side holds many maps at once:
+_MOST_PHRASES = 32
+_MOST_PIXELS = 64_000_000  # of the image, times phrases
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ class RemoteParser:
         self, image: ParsedImage, phrases: list[str], fields: dict[str, Any]
     ) -> list[ParsedObject]:
         rows, columns = image.pixels.shape[:2]
-        size = min(_MOST_PHRASES, self._greeted().most_phrases)
+        fitting = max(1, _MOST_PIXELS // (rows * columns))
+        size = min(_MOST_PHRASES, fitting, self._greeted().most_phrases)
         objects: list[ParsedObject] = []
         for start in range(0, len(phrases), size):
             some = phrases[start : start + size]

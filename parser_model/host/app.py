@@ -36,7 +36,7 @@ from parser_model.host.engine import Engine
 from parser_model.host.handles import Handles
 from parser_model.host.limits import Limits
 from parser_model.host.requests import Asked, HttpError, read_body, read_request
-from parser_model.host.worker import BusyError, Worker
+from parser_model.host.worker import BusyError, Places, Worker
 from parser_model.types import Parser
 
 LOG = logging.getLogger("parsechat.host")
@@ -63,9 +63,9 @@ def build_app(
     """
     keys = keys or Keys(None)
     limits = limits or Limits()
-    worker = Worker(limits.waiting)
+    worker = Worker()
     handles = Handles(limits.handle_bytes, limits.handle_seconds, clock)
-    host = _Host(keys, limits, worker, Engine(parser, limits, handles, worker))
+    host = _Host(keys, limits, Engine(parser, limits, handles, worker))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -102,10 +102,11 @@ async def _health() -> Response:
 class _Host:
     """Doors and order: who may come in, how many, and what is told when it goes wrong."""
 
-    def __init__(self, keys: Keys, limits: Limits, worker: Worker, engine: Engine) -> None:
+    def __init__(self, keys: Keys, limits: Limits, engine: Engine) -> None:
         self._keys = keys
         self._limits = limits
-        self._worker = worker
+        self._uploads = Places(2 * limits.waiting)
+        self._queue = Places(limits.waiting)
         self.engine = engine
 
     async def models(self, request: Request) -> Response:
@@ -126,12 +127,13 @@ class _Host:
             caller = NOBODY
             try:
                 caller = self._caller(request)
-                if self._worker.full:  # before reading: what cannot be answered is not taken in
+                if self._queue.full:  # before reading: what cannot be answered is not taken in
                     raise BusyError
-                body = await read_body(request, self._limits)
+                with self._uploads.place():
+                    body = await read_body(request, self._limits)
                 asked = read_request(request.headers.get("content-type", ""), body, self._limits)
                 del body
-                with self._worker.place():
+                with self._queue.place():
                     async with asyncio.timeout(self._limits.seconds):
                         message = await answer(asked, caller)
                 response = Response(message, media_type=wire.CONTENT_TYPE, headers=_HEADERS)

@@ -21,7 +21,7 @@ from parser_model.overlaps import without_overlaps
 from parser_model.types import ParsedImage, ParsedObject, Parser, Recognised, Recogniser
 
 _BYTES_A_PIXEL = 8  # of one object: maps in single and half precision, mask, and room to pack
-_LARGEST_ANSWER = 1024 * 2**20
+_LARGEST_ANSWER = 256 * 2**20
 
 
 class Engine:

@@ -140,6 +140,8 @@ def unpack_image(png: bytes) -> NDArray[np.uint8]:
     # Pillow tells of damage in many ways.
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         raise WireError("the image is damaged") from error
+    except Image.DecompressionBombError as error:
+        raise WireError("the image is too large") from error
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     return np.ascontiguousarray(pixels, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""One thread that computes, and a bounded queue before it."""
+"""One thread that computes, and a bounded number of places before it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ class BusyError(Exception):
     """No place is left in the queue."""
 
 
-class Worker:
-    """Runs one computation at a time; waiting ones keep their order.
+class Places:
+    """A bounded number of places; used on the event loop's thread only.
 
     Parameters
     ----------
-    places : int
-        Requests that wait or are at work.
+    count : int
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, count: int) -> None:
+        self._count = count
         self._taken = 0
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
     @property
     def full(self) -> bool:
         """No place is left now."""
-        return self._taken >= self._places
+        return self._taken >= self._count
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place in the queue; used on the event loop's thread only.
+        """Hold a place.
 
         Raises
         ------
@@ -49,6 +47,13 @@ class Worker:
             yield
         finally:
             self._taken -= 1
+
+
+class Worker:
+    """Runs one computation at a time; waiting ones keep their order."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
     async def run(self, compute: Callable[[], T]) -> T:
         """Compute in the thread. Cancelled while it waits, it is never computed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
@@ -21,6 +22,7 @@ from parser_model import RequestError, ServiceError, SetupError
 from parser_model.host import answers, wire
 from parser_model.host.auth import Keys, is_loopback, is_own_name
 from parser_model.host.limits import Limits
+from parser_model.host.requests import HttpError, read_images, read_request
 from parser_model.host.serve import run
 from tests.parser_model.host.host_server import (
     KEY,
@@ -176,6 +178,19 @@ def test_a_body_in_pieces_is_bounded_too(served):
     except httpx.TransportError:
         return  # the host hung up on it
     assert answer == (413, "too_large")
+
+
+def test_damaged_images_and_messages_are_never_a_bug():
+    draw = np.random.default_rng(1)
+    image = wire.pack_image(picture(0, (9, 12)))
+    whole = wire.pack_message({"phrases": ["liver"], "modality": "CT"}, [image])
+    limits = Limits(pixels=1000)
+    for _ in range(3000):
+        damaged = bytearray(whole)
+        for place in draw.integers(0, len(whole), draw.integers(1, 5)):
+            damaged[place] = draw.integers(0, 256)
+        with contextlib.suppress(HttpError):
+            read_images(read_request(wire.CONTENT_TYPE, bytes(damaged), limits).images, limits)
 
 
 def test_a_bomb_is_stopped():
