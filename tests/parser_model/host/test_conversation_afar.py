@@ -9,6 +9,7 @@ from agent.settings import Settings
 from parser_model import ServiceError
 from parser_model.host import wire
 from parser_model.loading import _remote
+from parser_model.remote import RemoteParser
 from tests.parser_model.host.host_server import KEY, boxes, clients, free_port, host, picture
 
 
@@ -20,7 +21,9 @@ def setting(monkeypatch):
     monkeypatch.setenv("PARSECHAT_HOST_KEY", KEY)
     _remote.cache_clear()
     yield port
-    clients.append(_remote(f"http://127.0.0.1:{port}", "auto", KEY))
+    made = _remote(f"http://127.0.0.1:{port}", "auto", KEY)
+    assert isinstance(made, RemoteParser)
+    clients.append(made)
     _remote.cache_clear()
 
 
