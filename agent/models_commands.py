@@ -98,17 +98,19 @@ def verify(name: str, *, as_json: bool) -> None:
     document = {
         "name": name,
         "weights_sha256": record.weights_sha256,
-        "entries": report.entries,
+        "entries": len(report.shapes),
         "numbers_used": report.numbers,
         "numbers_skipped": record.numbers_skipped,
         "files": [asdict(file) for file in report.files],
         "checkpoint": asdict(record.checkpoint),
+        "shapes": report.shapes,
         "problem": report.problem,
         "notes": [*record.notes, NOT_RUN],
     }
-    state = "as the network wants them" if report.entries else "wrong"
+    state = "as the network wants them" if report.shapes else "wrong"
     lines = [
-        f"names and shapes  {report.entries} entries, {state}",
+        f"names and shapes  {len(report.shapes)} entries, {state}",
+        *(f"  {part}: {n} entries, {m:,} numbers" for part, (n, m) in report.parts().items()),
         f"numbers           {report.numbers:,} used, {record.numbers_skipped:,} skipped "
         "(not needed for text prompts)",
     ]

@@ -186,6 +186,8 @@ class Hub:
             except (httpx.TransportError, _BrokenOffError) as error:
                 if done() > before:
                     pauses, before = list(self._pauses), done()
+                if isinstance(error, httpx.ConnectError) and not before:
+                    pauses = pauses[:1]  # who is offline should be told soon
                 if not pauses:
                     raise self._gave_up(error, file, before) from error
                 time.sleep(pauses.pop(0))

@@ -17,6 +17,12 @@ NOT_RUN = (
     "This project has not run the real BiomedParse weights: its network was checked with "
     "substitute weights against recorded runs of the public code (python -m parser_model.parity)."
 )
+_PARTS = (
+    "backbone",
+    "sem_seg_head.pixel_decoder",
+    "sem_seg_head.predictor.lang_encoder",
+    "sem_seg_head.predictor",
+)
 
 
 @dataclass(frozen=True)
@@ -38,19 +44,30 @@ class Report:
     ----------
     record : Record
     files : tuple of FileCheck
-    entries : int
-        Names in the weights file.
-    numbers : int
-        In the weights file.
+    shapes : dict of str to tuple of int
+        Names and shapes in the weights file; empty where they are wrong.
     problem : str or None
         What is wrong with names, shapes or contents, in a sentence.
     """
 
     record: Record
     files: tuple[FileCheck, ...]
-    entries: int
-    numbers: int
+    shapes: dict[str, tuple[int, ...]]
     problem: str | None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the weights file holds."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """Entries and numbers of each part of the network."""
+        counts: dict[str, tuple[int, int]] = {}
+        for name, shape in self.shapes.items():
+            part = next((p for p in _PARTS if name.startswith(p)), "other")
+            entries, numbers = counts.get(part, (0, 0))
+            counts[part] = (entries + 1, numbers + math.prod(shape))
+        return counts
 
 
 def verify(source: Source) -> Report:
@@ -84,8 +101,7 @@ def verify(source: Source) -> Report:
             f"{', '.join(changed)} changed since the installation; run "
             f"'parsechat models download {source.name} --again'."
         )
-    numbers = sum(math.prod(shape) for shape in shapes.values())
-    return Report(record, tuple(files), len(shapes), numbers, problem)
+    return Report(record, tuple(files), shapes, problem)
 
 
 def entry_shapes(path: Path, config: BiomedParseConfig) -> dict[str, tuple[int, ...]]:

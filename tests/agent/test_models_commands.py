@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -47,10 +48,18 @@ def run(capsys, home):  # noqa: F811
 
 
 @pytest.fixture
-def here(run, hub, source):  # noqa: F811
-    """The small BiomedParse, downloaded; the hub is gone."""
+def here(run, hub, source, monkeypatch):  # noqa: F811
+    """The small BiomedParse, downloaded; from now on not even loopback may be reached."""
     assert run("models", "download", "biomedparse")[0] == 0
-    hub.status, hub.asked = 404, []
+
+    def no_network(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            pytest.fail(f"reached for the network: {address}")
+        return connect(self, address)
+
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    hub.asked = []
     yield hub
     assert hub.asked == []
 
@@ -155,6 +164,8 @@ def test_verify_prints_names_hashes_and_what_was_not_run(run, here):
     assert document["problem"] is None
     assert "has not run the real BiomedParse weights" in document["notes"][-1]
     assert {len(f["sha256"]) for f in document["files"]} == {64}
+    assert document["shapes"]["sem_seg_head.predictor.query_feat.weight"] == [7, 32]
+    assert document["entries"] == len(document["shapes"])
     _, text, _ = run("models", "verify", "biomedparse")
     assert "as the network wants them" in text
     assert "has not run" in text

@@ -32,8 +32,8 @@ class FakeHub:
     ----------
     large : set of str
         Files that are kept in the store.
-    break_after : list of int
-        Bytes after which the next answers break off, one each.
+    break_after, silent_after : list of int
+        Bytes after which the next answers break off or stop coming, one each.
     status : int
         Given instead of any file, where not 200.
     busy : int
@@ -46,6 +46,7 @@ class FakeHub:
     files: dict[str, bytes] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)
     break_after: list[int] = field(default_factory=list)
+    silent_after: list[int] = field(default_factory=list)
     status: int = 200
     missing: set[str] = field(default_factory=set)
     busy: int = 0
@@ -132,7 +133,9 @@ def _handler(hub: FakeHub, at: str) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if self.command == "HEAD":
                 return
-            end = total
+            end, silence = total, 0.0
+            if at == "store" and hub.silent_after:
+                end, silence = min(total, start + hub.silent_after.pop(0)), 1.0
             if at == "store" and hub.break_after:
                 end = min(total, start + hub.break_after.pop(0))
             for place in range(start, end, 1 << 16):
@@ -140,6 +143,7 @@ def _handler(hub: FakeHub, at: str) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(content[place : min(end, place + (1 << 16))])
             if end < total:
                 self.wfile.flush()
+                time.sleep(silence)
                 self.close_connection = True
 
     return Handler

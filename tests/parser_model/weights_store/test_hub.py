@@ -99,6 +99,12 @@ def test_a_slow_hub_is_waited_for_and_a_silent_one_is_not(hub, tmp_path):
         fetch(hub, LARGE, tmp_path / "b", timeout=0.2, pauses=())
 
 
+def test_a_store_that_falls_silent_is_asked_for_the_rest(hub, tmp_path):
+    hub.silent_after = [200_000]
+    assert fetch(hub, LARGE, tmp_path, timeout=0.3) == CONTENT
+    assert hub.got()[-1].headers["Range"] == "bytes=200000-"
+
+
 def test_a_busy_hub_is_asked_again(hub, tmp_path):
     hub.busy = 2
     assert fetch(hub, LARGE, tmp_path) == CONTENT

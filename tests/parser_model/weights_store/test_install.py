@@ -15,7 +15,12 @@ from parser_model.errors import FileError, ServiceError, SetupError
 from parser_model.weights_store import install as installing
 from parser_model.weights_store.hub import Hub
 from parser_model.weights_store.install import Given, install
-from parser_model.weights_store.places import cache_folder, model_folder, one_at_a_time
+from parser_model.weights_store.places import (
+    StoreSettings,
+    cache_folder,
+    model_folder,
+    one_at_a_time,
+)
 from parser_model.weights_store.record import RECORD, installed
 from parser_model.weights_store.sources import SOURCES
 from parser_model.weights_store.tokenizer_files import merges_sha256, take_tokenizer
@@ -279,3 +284,18 @@ def test_home_is_the_users_cache_unless_set(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     assert cache_folder() == tmp_path / "local"
+
+
+def test_settings_come_from_the_environment_or_a_file(home, tmp_path, monkeypatch):
+    assert StoreSettings().hub.startswith("https://")
+    assert StoreSettings().hub_token is None
+    (tmp_path / ".env").write_text("PARSECHAT_HUB=http://127.0.0.1:1\nHF_TOKEN=general\n")
+    token = StoreSettings().hub_token
+    assert StoreSettings().hub == "http://127.0.0.1:1"
+    assert token is not None
+    assert token.get_secret_value() == "general"
+    assert "general" not in repr(StoreSettings())
+    monkeypatch.setenv("PARSECHAT_HUB_TOKEN", "own")
+    token = StoreSettings().hub_token
+    assert token is not None
+    assert token.get_secret_value() == "own"
