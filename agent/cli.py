@@ -136,7 +136,7 @@ def models_list(json: Json = False) -> None:
 
 
 @models.command("info")
-def models_info(name: str = "compact", json: Json = False) -> None:
+def models_info(name: Annotated[str, typer.Argument()] = "compact", json: Json = False) -> None:
     """Describe a parser: weights, licence, calibration, what it was trained on."""
     from agent import diagnostics
 

@@ -15,8 +15,9 @@ from typing import Any
 from agent.conversation import Conversation, check_question, stated
 from agent.events import Turn
 from agent.llm import planner_name
+from agent.parsers import chosen_parser
 from agent.settings import Settings
-from parser_model import ParserInfo, RequestError, load_parser
+from parser_model import ParserInfo, RequestError
 from tools.actions import ACTIONS, ActionResult, Bench
 from tools.case import Case
 from tools.reading import open_scan
@@ -104,7 +105,7 @@ def _run_action(action: str, file: Path, options: Options, as_json: bool, **argu
     # Without an agent: no language model is needed to outline what has a name.
     case = Case(options.out or Path(tempfile.mkdtemp(prefix="parsechat-")))
     case.add_scan(scan)
-    parser = load_parser(settings.parser, precision=settings.precision)
+    parser = chosen_parser(settings)
     result: ActionResult = ACTIONS[action](Bench(case, parser), **arguments)
     if as_json:
         document = {

@@ -24,9 +24,10 @@ from langchain_core.messages import (
 from agent.events import Call, Event, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished
 from agent.evidence import Renderer, comparatives_without_proof
 from agent.llm import chat_model, planner_name
+from agent.parsers import chosen_parser
 from agent.settings import Settings
 from agent.toolbox import Outcome, build_tools, prompt_text
-from parser_model import Parser, ParserInfo, RequestError, ServiceError, load_parser
+from parser_model import Parser, ParserInfo, RequestError, ServiceError
 from parser_model.ontology import ontology
 from tools.actions import Bench
 from tools.case import Case
@@ -68,7 +69,7 @@ class Conversation:
         directory: Path | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.parser = parser or load_parser(self.settings.parser, precision=self.settings.precision)
+        self.parser = parser or chosen_parser(self.settings)
         self.case = Case(directory or Path(tempfile.mkdtemp(prefix="parsechat-")))
         self.turns: list[Turn] = []
         self._messages: list[BaseMessage] = []

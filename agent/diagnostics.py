@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.llm import planner_name
 from agent.models_commands import state_of
+from agent.parsers import chosen_parser
 from agent.settings import Settings
 from parser_model import ParsechatError, SetupError, load_parser
 from parser_model.loading import PARSERS
@@ -24,6 +25,7 @@ _PACKAGES = {
 def doctor(*, as_json: bool) -> None:
     """Print what is installed and what is missing."""
     settings = Settings()
+    remote = settings.parser.startswith(("http://", "https://"))
     found: dict[str, Any] = {
         "version": version("parsechat"),
         "python": platform.python_version(),
@@ -37,15 +39,15 @@ def doctor(*, as_json: bool) -> None:
     problems = [
         f"{name} is missing ({use} needs it); run 'make setup'."
         for name, use in _PACKAGES.items()
-        if found["packages"][name] is None
+        if found["packages"][name] is None and not (remote and name == "torch")
     ]
     try:
-        info = load_parser(settings.parser, precision=settings.precision).info
+        info = chosen_parser(settings).info
         found |= {
             "weights_sha256": info.weights_sha256,
             "calibration": info.calibration,
             "precision": info.precision,
-            "device": "cpu",
+            "device": "host" if remote else "cpu",
         }
         if info.calibration is None:
             problems.append(

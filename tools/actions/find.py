@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from parser_model.ontology import ontology
-from parser_model.types import ParsedObject, Recogniser
+from parser_model.overlaps import without_overlaps
+from parser_model.types import Recogniser
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import look, report, targets_for
 
@@ -29,7 +28,7 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
         encoded_here = True
     targets = targets_for(bench, name)
     parsed, encoded = look(bench, name, picture, targets)
-    kept = without_overlaps([p for p in parsed if p.present])
+    kept = without_overlaps(parsed)
     modality = bench.case.modality(name)
     found = []
     for one in kept:
@@ -39,29 +38,3 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     if not found:
         result.content["note"] = "nothing was recognised"
     return result
-
-
-def without_overlaps(objects: list[ParsedObject]) -> list[ParsedObject]:
-    """Give every pixel to one object; drop wholes whose named parts are there, and emptied ones."""
-    names = {one.target for one in objects if one.target}
-    chosen = [one for one in objects if not _is_covered(one.target or "", names)]
-    if not chosen:
-        return []
-    stack = np.stack([np.where(o.mask, o.probability, np.float16(-1)) for o in chosen])
-    owner = stack.argmax(axis=0)
-    kept = []
-    for index, one in enumerate(chosen):
-        mask = one.mask & (owner == index)
-        if mask.sum() * 2 >= one.mask.sum():
-            kept.append(
-                ParsedObject(
-                    one.phrase, one.target, one.probability, mask, one.presence, True, one.encoded
-                )
-            )
-    return kept
-
-
-def _is_covered(target: str, names: set[str]) -> bool:
-    """True for a whole ("lung") whose sides, kinds or halves are among the names."""
-    parts = {name for name in names if name != target and name.endswith(f" {target}") and target}
-    return bool(parts)
