@@ -258,6 +258,8 @@ def test_doctor_knows_both_parsers(run, here):
     assert list(parsers) == ["compact", "biomedparse"]
     assert parsers["biomedparse"].startswith("installed")
     assert "biomedparse" in run("models")[1]
+    info = json.loads(run("models", "info", "biomedparse", "--json")[1])
+    assert (info["name"], info["calibration"], info["training"]) == ("biomedparse", None, None)
 
 
 def test_without_the_score_table_it_still_runs(run, hub, source, tmp_path):  # noqa: F811
