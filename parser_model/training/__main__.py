@@ -66,14 +66,17 @@ def run_score(args: argparse.Namespace) -> None:
     weights = load_weights(args.out / "compact.safetensors")
     calibration = read_calibration(args.out / "compact.calibration.json", weights.sha256)
     parser = CompactParser(weights, ontology(), calibration)
-    scores = score.score_masks(parser, read_folder(args.data, "val"), tell=not args.blind)
+    samples = read_folder(args.data, "val")
+    scores = score.score_masks(parser, samples, tell=not args.blind)
+    kinds = {k: round(v, 3) for k, v in score.recognition(parser, samples).items()}
     counted = score.counted_targets(read_folder(args.data, "train"))
     by_target: dict[str, list[float]] = {}
     for s in scores:
         by_target.setdefault(f"{s.modality} {s.target}", []).append(s.dice)
     table = {name: [round(float(np.mean(v)), 3), len(v)] for name, v in sorted(by_target.items())}
     rounded = {k: round(v, 3) for k, v in score.headline(scores, counted).items()}
-    _say(json.dumps({"targets": table, "modalities": rounded}, indent=1))
+    document = {"targets": table, "modalities": rounded, "recognised": kinds}
+    _say(json.dumps(document, indent=1))
 
 
 def _say(text: str) -> None:
