@@ -50,6 +50,8 @@ class TrainingPlan:
         same work on a busy one. The learning rate follows the share of it that is spent.
     wall_minutes : float or None
         Stop by the clock on the wall as well; None never does.
+    steps : int or None
+        Budget in steps instead: the same result on any machine.
     strength : float
         Of the geometric augmentation, 0 to 1.
     images, prompts : int
@@ -64,6 +66,7 @@ class TrainingPlan:
 
     minutes: float = 55.0
     wall_minutes: float | None = None
+    steps: int | None = None
     strength: float = 1.0
     images: int = 16
     prompts: int = 2
@@ -268,7 +271,7 @@ def train(
     )
     clock, saved = _Clock(plan), time.monotonic()
     step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
-    while (share := clock.share()) < 1:
+    while (share := clock.share(step)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
         batch = batches.next(working_size(share, config.image_size))
@@ -300,8 +303,10 @@ class _Clock:
         self._plan = plan
         self._processor, self._wall = time.process_time(), time.monotonic()
 
-    def share(self) -> float:
+    def share(self, step: int) -> float:
         """From 0 to 1, and a little more at the end."""
+        if self._plan.steps is not None:
+            return step / self._plan.steps
         busy = (time.process_time() - self._processor) / torch.get_num_threads() / 60
         share = busy / self._plan.minutes
         if self._plan.wall_minutes is not None:

@@ -128,10 +128,10 @@ def test_a_few_steps_learn_where_the_lung_is(folder, monkeypatch, tmp_path):
     samples = read_folder(folder, "train")
     words = build_vocabulary(ontology())
     lines: list[str] = []
-    plan = loop.TrainingPlan(minutes=0.05, images=6, report_every=1)
+    plan = loop.TrainingPlan(steps=60, images=6, report_every=1)
     network = loop.train(samples, ontology(), words, plan, tmp_path, lines.append)
     losses = [float(line.split("mask ")[1].split()[0]) for line in lines]
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.85 * losses[0]
     assert not network.training
     assert (tmp_path / "last.pt").is_file()
 
