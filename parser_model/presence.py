@@ -94,7 +94,7 @@ def fit_calibration(
     fitted_on: str,
     names: Sequence[str] = EVIDENCE,
     keep: float = 0.98,
-    penalty: float = 1e-2,
+    penalty: float = 1e-3,
 ) -> Calibration:
     """Logistic regression of presence on evidence, both classes weighted equally.
 

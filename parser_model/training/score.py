@@ -27,6 +27,7 @@ from parser_model.training.data import (
 )
 from parser_model.types import Parser, Recogniser
 
+_FOREIGN = 12  # absent targets of other sites that are asked of each image
 _FAMILY = {"MRI-FLAIR": "MRI", "MRI-T1-Gd": "MRI"}
 
 
@@ -129,7 +130,9 @@ def presence_table(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> PresenceTable:
-    """Evidence for each image's targets, two surely absent ones, all absent of the same site.
+    """Evidence for each image's targets, some surely absent ones, all absent of the same site.
+
+    A parser that recognises modalities is not told them: what it sees is part of the evidence.
 
     Parameters
     ----------
@@ -147,15 +150,17 @@ def presence_table(
         if not sample.masks:
             continue
         image = read_image(sample.image, None)
+        modality = None if isinstance(parser, Recogniser) else sample.place.modality
         local = same_site_absent(sample)
         foreign = [t for t in absent_targets(sample, ontology) if t not in local]
         labelled = [(t, bool(read_mask(sample.masks[t]).any())) for t in sorted(sample.masks)]
         asked = [(t, there, not there) for t, there in labelled]
         asked += [(t, False, True) for t in local]
         if foreign:
-            asked += [(str(t), False, False) for t in rng.choice(foreign, 2, replace=False)]
+            drawn = rng.choice(foreign, min(_FOREIGN, len(foreign)), replace=False)
+            asked += [(str(t), False, False) for t in drawn]
         for target, is_present, is_local in asked:
-            rows.append(parser.evidence(image, target, modality=sample.place.modality))
+            rows.append(parser.evidence(image, target, modality=modality))
             present.append(is_present)
             same_site.append(is_local)
             patients.append(sample.patient)

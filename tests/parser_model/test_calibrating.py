@@ -58,7 +58,7 @@ def test_any_parser_with_evidence_can_be_calibrated(folder, tmp_path):
     assert (report.present, report.patients, report.kept) == (30, 60, 1.0)
     assert (report.same_site.objects, report.same_site.auroc) == (30, 1.0)
     assert report.same_site.refused == 1.0
-    assert report.other_sites.objects == 120
+    assert report.other_sites.objects == 60 * 12
     assert report.calibration.evidence == ("brightness", "nothing")
     assert report.calibration.coefficients[1] == 0
     assert report.notes == []
