@@ -175,3 +175,12 @@ def test_the_same_scan_keeps_its_id_and_the_case_can_be_deleted(bench):
     assert index["scans"][0]["spacing_mm"] == [2.0, 1.0]
     bench.case.delete()
     assert not bench.case.directory.exists()
+
+
+def test_pixels_of_another_kind_than_stated_are_told_and_findings_held_back(bench):
+    bench.parser.modality = "fundus"  # the file says CT
+    asked = call(bench, "segment", phrases=["tumor"])
+    assert any("does not look like the CT images" in w for w in asked.warnings)
+    found = call(bench, "find_everything")
+    assert "tumor" not in {bench.case.objects[o].target for o in found.objects}
+    assert call(bench, "describe_scan").content["modality"] == "CT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser_model.types import Recogniser
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import offers, scan_warnings
+from tools.actions.segment import kind_of, offers, scan_warnings
 
 
 def describe_scan(bench: Bench, scan: str | None = None) -> ActionResult:
@@ -21,13 +21,12 @@ def describe_scan(bench: Bench, scan: str | None = None) -> ActionResult:
         shown = picture.display(picture.middle_slice)
         bench.case.recognised[name] = bench.parser.recognise(shown)
         encoded = True
-    seen = bench.case.recognised.get(name)
-    modality = bench.case.modality(name)
+    modality, site = kind_of(bench.case, name)
     source = "file or user" if picture.modality else "pixels" if modality else "unknown"
     content = {
         "scan": name,
         "modality": modality,
-        "site": seen.site if seen else None,
+        "site": site,
         "modality_known_from": source,
         "pixel_size_known": picture.geometry.spacing_mm is not None,
         "pixel_size_known_from": picture.geometry.spacing_source,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
-from parser_model.types import Recogniser
+from parser_model.types import ParsedObject, Recogniser
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import look, report, targets_for
+from tools.actions.segment import look, looks_foreign, report, targets_for
+
+# Unasked, a finding is a claim: it takes more than the even odds that answer a question.
+_SURE_OF_FINDING = 0.9
 
 
 def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
@@ -28,7 +31,8 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
         encoded_here = True
     targets = targets_for(bench, name)
     parsed, encoded = look(bench, name, picture, targets)
-    kept = without_overlaps(parsed)
+    foreign = looks_foreign(bench.case, name)
+    kept = without_overlaps([one for one in parsed if not _doubtful(one, foreign)])
     modality = bench.case.modality(name)
     found = []
     for one in kept:
@@ -38,3 +42,10 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     if not found:
         result.content["note"] = "nothing was recognised"
     return result
+
+
+def _doubtful(one: ParsedObject, foreign: bool) -> bool:
+    """True for a finding (tumour, bleeding) that nobody asked for and that is not near certain."""
+    if one.target is None or not ontology().is_lesion(one.target):
+        return False
+    return foreign or (one.presence is not None and one.presence < _SURE_OF_FINDING)

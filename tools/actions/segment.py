@@ -170,19 +170,34 @@ def offers(bench: Bench, scan: str) -> list[str]:
 
 def targets_for(bench: Bench, scan: str) -> list[str]:
     """Targets that can be looked for in a scan, by its modality and site where they are known."""
-    seen = bench.case.recognised.get(scan)
-    modality = bench.case.modality(scan)
-    site = None
-    if seen and seen.modality and covers(modality, seen.modality):
-        modality, site = seen.modality, seen.site
+    modality, site = kind_of(bench.case, scan)
     targets = ontology().targets_in(modality, site) or ontology().targets_in(modality)
     return [t for t in targets if t in bench.parser.info.vocabulary]
+
+
+def kind_of(case: Case, scan: str) -> tuple[str | None, str | None]:
+    """Modality and site of a scan; pixels may refine what is stated, but not oppose it."""
+    modality, seen = case.modality(scan), case.recognised.get(scan)
+    if seen and seen.modality and covers(modality, seen.modality):
+        return seen.modality, seen.site
+    return modality, None
+
+
+def looks_foreign(case: Case, scan: str) -> bool:
+    """True when the pixels look like another modality than the file or the user states."""
+    stated, seen = case.scans[scan].modality, case.recognised.get(scan)
+    return bool(stated and seen and seen.modality and not covers(stated, seen.modality))
 
 
 def scan_warnings(case: Case, scan: str) -> tuple[str, ...]:
     """What the user must know about a scan before reading a number."""
     picture = case.scans[scan]
     warnings = list(picture.notes)
+    if looks_foreign(case, scan):
+        warnings.append(
+            f"To the parser this does not look like the {picture.modality} images it learnt from, "
+            "so expect wrong outlines."
+        )
     if picture.geometry.spacing_mm is None:
         warnings.append(
             "The file does not say how large a pixel is, so sizes are in pixels and per cent of "
