@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -48,7 +47,6 @@ class Settings(BaseSettings):
     llm_timeout: float = Field(default=60.0, gt=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    data: Path | None = None
     host_key: SecretStr | None = None
     serve_keys: SecretStr | None = None
     serve_waiting: int = Field(default=16, ge=1)

@@ -8,7 +8,6 @@ the patient of each image (for splits and for honest negatives).
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,8 +156,3 @@ def absent_targets(sample: Sample, ontology: Ontology) -> list[str]:
 def same_site_absent(sample: Sample) -> list[str]:
     """Absent targets of the same modality and site, from sources that label all of their kind."""
     return sorted(COMPLETE_SOURCES.get(sample.source, frozenset()) - set(sample.masks))
-
-
-def patients(samples: Iterable[Sample]) -> list[str]:
-    """The patients of samples, without repeats, sorted."""
-    return sorted({sample.patient for sample in samples})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from parser_model.types import Recogniser
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import kind_of, offers, scan_warnings
+from tools.actions.segment import kind_of, offers, recognise, scan_warnings
 
 
 def describe_scan(bench: Bench, scan: str | None = None) -> ActionResult:
@@ -16,11 +15,7 @@ def describe_scan(bench: Bench, scan: str | None = None) -> ActionResult:
         No scan.
     """
     name, picture = bench.case.scan(scan)
-    encoded = False
-    if name not in bench.case.recognised and isinstance(bench.parser, Recogniser):
-        shown = picture.display(picture.middle_slice)
-        bench.case.recognised[name] = bench.parser.recognise(shown)
-        encoded = True
+    encoded = recognise(bench, name)
     modality, site = kind_of(bench.case, name)
     source = "file or user" if picture.modality else "pixels" if modality else "unknown"
     content = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
-from parser_model.types import ParsedObject, Recogniser
+from parser_model.types import ParsedObject
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import look, looks_foreign, report, targets_for
+from tools.actions.segment import look, looks_foreign, recognise, report, targets_for
 
 # Unasked, a finding is a claim: it takes more than the even odds that answer a question.
 _SURE_OF_FINDING = 0.9
@@ -24,11 +24,7 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
         No scan.
     """
     name, picture = bench.case.scan(scan)
-    encoded_here = False
-    if name not in bench.case.recognised and isinstance(bench.parser, Recogniser):
-        shown = picture.display(picture.middle_slice)
-        bench.case.recognised[name] = bench.parser.recognise(shown)
-        encoded_here = True
+    encoded_here = recognise(bench, name)
     targets = targets_for(bench, name)
     parsed, encoded = look(bench, name, picture, targets)
     foreign = looks_foreign(bench.case, name)

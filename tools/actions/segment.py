@@ -103,9 +103,17 @@ def look(
     picture: NDArray[np.uint8] = scan.display(scan.middle_slice)
     parsed = bench.parser.parse([picture], phrases, modality=scan.modality)[0]
     encoded = any(one.encoded for one in parsed)
-    if name not in bench.case.recognised and isinstance(bench.parser, Recogniser):
-        bench.case.recognised[name] = bench.parser.recognise(picture)
+    recognise(bench, name)
     return parsed, encoded
+
+
+def recognise(bench: Bench, name: str) -> bool:
+    """Note what kind of image a scan shows; True when the parser had to look at it for that."""
+    if name in bench.case.recognised or not isinstance(bench.parser, Recogniser):
+        return False
+    scan = bench.case.scans[name]
+    bench.case.recognised[name] = bench.parser.recognise(scan.display(scan.middle_slice))
+    return True
 
 
 def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> ActionResult:
