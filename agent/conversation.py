@@ -34,7 +34,9 @@ from tools.case import Case
 from tools.reading import open_scan
 from tools.scan import Scan
 
-_MOST_MODEL_CALLS = 24
+_MOST_MODEL_CALLS = 60
+_MOST_STEPS = 250  # of the agent's graph: about three for each model call
+_UNFINISHED = "I stopped before the answer was finished. Ask about fewer things at once."
 _LONGEST_QUESTION = 4000
 
 
@@ -155,12 +157,14 @@ class Conversation:
         start: Any = {"messages": [*self._messages, *said]}
         with _endpoint_errors():
             async for mode, event in self._agent.astream(
-                start, config={"recursion_limit": 120}, stream_mode=["messages", "updates"]
+                start, config={"recursion_limit": _MOST_STEPS}, stream_mode=["messages", "updates"]
             ):
                 said += _new_messages(mode, event)
                 for reported in self._events(mode, event, writing):
                     yield reported
         rest = writing.renderer.finish()
+        if not writing.renderer.text.strip():
+            rest = writing.renderer.feed(_UNFINISHED) + writing.renderer.finish()
         if rest:
             yield TextDelta(rest)
         turn = writing.turn(self.case)

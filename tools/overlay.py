@@ -121,21 +121,6 @@ def draw_overlay(
     return drawn
 
 
-def mask_rgba(mask: Mask, colour: Colour, *, opacity: float = 1.0) -> Picture:
-    """A mask as a layer to lay over the image in a browser, where a slider sets its strength.
-
-    Returns
-    -------
-    (H, W, 4) uint8 ndarray
-        `colour` everywhere; alpha is `opacity` inside the mask and 0 outside.
-    """
-    mask = checked(mask, empty_ok=True)
-    layer = np.empty((*mask.shape, 4), dtype=np.uint8)
-    layer[..., :3] = rgb(colour)
-    layer[..., 3] = mask * round(255 * opacity)
-    return layer
-
-
 def write_png(path: Path | str, array: NDArray[Any]) -> None:
     """Write (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA uint8 as PNG, without metadata."""
     if array.dtype != np.uint8:

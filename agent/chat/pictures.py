@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from tools.overlay import rgb
+
 if TYPE_CHECKING:
     from agent.conversation import Conversation
 
@@ -102,9 +104,8 @@ def _layer(mask: NDArray[np.bool_], colour: str, *, outline: bool) -> bytes:
     method = Image.Resampling.NEAREST if enlarge else Image.Resampling.BOX
     alpha = np.asarray(grey.resize((width, height), method))
     rgba = np.zeros((height, width, 4), np.uint8)
-    rgb = [int(colour.lstrip("#")[i : i + 2], 16) for i in (0, 2, 4)]
     if not outline:
-        rgba[..., :3] = rgb
+        rgba[..., :3] = rgb(colour)
         rgba[..., 3] = alpha
         return _png(Image.fromarray(rgba))
     inside = alpha >= 128
@@ -113,7 +114,7 @@ def _layer(mask: NDArray[np.bool_], colour: str, *, outline: bool) -> bytes:
     rim = outer & ~ndimage.binary_erosion(inside, iterations=thick)
     # A dark casing, so that the rim shows on a ground of its own colour too.
     rgba[ndimage.binary_dilation(outer, iterations=thick) & ~outer] = (0, 0, 0, 150)
-    rgba[rim] = (*rgb, 255)
+    rgba[rim] = (*rgb(colour), 255)
     return _png(Image.fromarray(rgba))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent.chat import root, security
 from agent.chat.sessions import registry
 from parser_model.errors import RequestError, SetupError
+from parser_model.listening import check_port, is_loopback
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -107,7 +106,7 @@ def run(host: str = "127.0.0.1", port: int = 8000, *, allow_remote: bool | None 
             f"The chat has no login, so it only serves this machine; to serve {host} to everybody "
             f"who can reach it, set {ALLOW_REMOTE}=1."
         )
-    _check_port(host, port)
+    check_port(host, port)
     app_root = root.prepare()
     try:
         try:
@@ -131,28 +130,6 @@ def run(host: str = "127.0.0.1", port: int = 8000, *, allow_remote: bool | None 
         )
     finally:
         root.remove(app_root)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address reaches this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as error:
-            raise SetupError(
-                f"Port {port} on {host} cannot be used ({error.strerror}); choose another one."
-            ) from error
 
 
 def _in_private_folders(app_root: Path) -> Factory:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 
 from parser_model.errors import RequestError, SetupError
-from parser_model.host.auth import Keys, is_loopback
+from parser_model.host.auth import Keys
 from parser_model.host.limits import Limits
+from parser_model.listening import check_port, is_loopback
 from parser_model.loading import is_address, load_parser
 
 _MOST_CONNECTIONS = 256
@@ -51,7 +51,7 @@ def run(
         )
     if is_address(parser):
         raise RequestError("A host computes by itself; name a parser such as compact, no address.")
-    _check_port(host, port)
+    check_port(host, port)
     try:
         import uvicorn
 
@@ -87,15 +87,3 @@ def _log_to_stderr() -> None:
     log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
-
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as error:
-            raise SetupError(
-                f"Port {port} on {host} cannot be used ({error.strerror}); choose another one."
-            ) from error

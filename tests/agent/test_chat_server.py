@@ -12,6 +12,7 @@ import pytest
 
 from agent.chat import root, samples, server
 from parser_model.errors import RequestError, SetupError
+from parser_model.listening import is_loopback
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_taken_port_is_one_sentence() -> None:
     [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("a.b", False)],
 )
 def test_loopback(host: str, expected: bool) -> None:
-    assert server.is_loopback(host) is expected
+    assert is_loopback(host) is expected
 
 
 def test_chainlit_lives_in_a_private_folder(temporary: Path) -> None:

@@ -330,3 +330,18 @@ def test_a_scan_added_later_is_the_one_that_is_meant(conversation, tmp_path):
     conversation.add_file(tmp_path / "other.png")
     turn = conversation.ask("How large is the liver?")
     assert [conversation.case.objects[o].scan for o in turn.object_ids] == ["scan-2"]
+
+
+def test_a_model_that_never_answers_is_stopped_and_the_user_told(
+    picture, parser, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    script: Script = [[("segment", {"phrases": ["liver"]})] for _ in range(80)]
+    with openai_server(script) as peer:
+        chosen = Settings(llm="openai", llm_base_url=peer.base_url)
+        conversation = Conversation(chosen, parser=parser, directory=tmp_path / "case")
+        conversation.add_file(picture)
+        turn = conversation.ask("How large is the liver?")
+    assert len(peer.requests) == 60
+    assert turn.answer.startswith("I stopped before the answer was finished")
+    assert turn.unverified == ()

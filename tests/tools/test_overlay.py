@@ -12,7 +12,6 @@ from tools.overlay import (
     colour_of,
     draw_overlay,
     line_width,
-    mask_rgba,
     rgb,
     write_mask_png,
     write_png,
@@ -89,14 +88,6 @@ def test_palette_is_distinct_and_repeats():
     assert len(set(PALETTE)) == 7
     assert colour_of(7) == colour_of(0)
     assert [rgb(c) for c in PALETTE[:2]] == [(230, 159, 0), (86, 180, 233)]
-
-
-def test_layer_is_coloured_and_clear_outside():
-    layer = mask_rgba(square(), "#56B4E9", opacity=0.5)
-    assert layer.shape == (40, 40, 4)
-    assert layer.dtype == np.uint8
-    assert (layer[20, 20] == [86, 180, 233, 128]).all()
-    assert layer[0, 0, 3] == 0
 
 
 @given(mask=arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))

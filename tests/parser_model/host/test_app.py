@@ -20,10 +20,11 @@ import pytest
 
 from parser_model import RequestError, ServiceError, SetupError
 from parser_model.host import answers, wire
-from parser_model.host.auth import Keys, is_loopback, is_own_name
+from parser_model.host.auth import Keys, is_own_name
 from parser_model.host.limits import Limits
 from parser_model.host.requests import HttpError, read_images, read_request
 from parser_model.host.serve import run
+from parser_model.listening import is_loopback
 from tests.parser_model.host.host_server import (
     KEY,
     OTHER_KEY,
