@@ -28,7 +28,12 @@ def run_train(args: argparse.Namespace) -> None:
     names = ontology()
     plan = TrainingPlan(minutes=args.minutes, wall_minutes=args.wall_minutes, seed=args.seed)
     if args.start:  # what was learnt already is kept: smaller steps on milder changes
-        plan = replace(plan, learning_rate=0.75 * plan.learning_rate, strength=0.6)
+        plan = replace(
+            plan,
+            learning_rate=0.75 * plan.learning_rate,
+            strength=0.6,
+            sizes=((0.6, 0.75), (1.0, 1.0)),
+        )
     samples = read_folder(args.data, "train")
     vocabulary = build_vocabulary(names)
     args.out.mkdir(parents=True, exist_ok=True)

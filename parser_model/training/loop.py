@@ -52,6 +52,9 @@ class TrainingPlan:
         Stop by the clock on the wall as well; None never does.
     steps : int or None
         Budget in steps instead: the same result on any machine.
+    sizes : tuple of (float, float)
+        Working sizes as (up to which share of the budget, share of the full size): small images
+        first, where steps are cheap.
     strength : float
         Of the geometric augmentation, 0 to 1.
     images, prompts : int
@@ -67,6 +70,7 @@ class TrainingPlan:
     minutes: float = 55.0
     wall_minutes: float | None = None
     steps: int | None = None
+    sizes: tuple[tuple[float, float], ...] = ((0.45, 0.625), (0.75, 0.8125), (1.0, 1.0))
     strength: float = 1.0
     images: int = 16
     prompts: int = 2
@@ -229,9 +233,9 @@ def loss_of(
     return total, parts
 
 
-def working_size(share: float, full: int) -> int:
-    """Small images first, where steps are cheap, full size at the end; a multiple of 16."""
-    ratio = 0.625 if share < 0.45 else 0.8125 if share < 0.75 else 1.0
+def working_size(share: float, full: int, sizes: tuple[tuple[float, float], ...]) -> int:
+    """The size of images at a share of the budget: a multiple of 16, full size beyond the last."""
+    ratio = next((ratio for until, ratio in sizes if share < until), 1.0)
     return int(full * ratio) // 16 * 16
 
 
@@ -274,7 +278,7 @@ def train(
     while (share := clock.share(step)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
-        batch = batches.next(working_size(share, config.image_size))
+        batch = batches.next(working_size(share, config.image_size, plan.sizes))
         images = batch.images.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits, presence, places = network(images, batch.words, batch.owners)

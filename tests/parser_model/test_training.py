@@ -137,7 +137,7 @@ def test_a_few_steps_learn_where_the_lung_is(folder, monkeypatch, tmp_path):
 
 
 def test_small_images_come_first_and_full_ones_last():
-    sizes = [loop.working_size(share, 256) for share in (0.0, 0.5, 0.9)]
+    sizes = [loop.working_size(share, 256, loop.TrainingPlan().sizes) for share in (0.0, 0.5, 0.9)]
     assert sizes == [160, 208, 256]
     rates = [loop.learning_rate(share, 1.0) for share in (0.0, 0.03, 0.5, 1.0)]
     assert rates[0] < rates[1] == pytest.approx(1.0)
