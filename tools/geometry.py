@@ -210,6 +210,9 @@ def _valid_affine(
     if spacing is not None:
         # Columns of the matrix follow (column, row, slice), spacings (row, column, slice).
         expected = np.array([spacing[1], spacing[0], *spacing[2:]])
+        # Of a tilted stack the spacing is the distance of its planes, not that of first pixels.
+        across = np.cross(matrix[:3, 0], matrix[:3, 1])
+        steps[2] = abs(matrix[:3, 2] @ across) / np.linalg.norm(across)
         if not np.allclose(steps[: len(expected)], expected, rtol=_SPACING_TOLERANCE):
             raise ValueError("the affine contradicts the spacing")
     matrix.setflags(write=False)

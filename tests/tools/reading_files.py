@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 SECRETS = ("Quillfeather", "ID-773311", "19440229")
@@ -52,3 +53,16 @@ def write_dicom(path: Path, pixels: np.ndarray, **tags: Any) -> Path:
     """Write `dicom_dataset` to a file."""
     dicom_dataset(pixels, **tags).save_as(path, enforce_file_format=True)
     return path
+
+
+def item(**tags: Any) -> Dataset:
+    """An item of a sequence."""
+    dataset = Dataset()
+    for keyword, value in tags.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def sequence(*items: Dataset) -> Sequence:
+    """A sequence of these items."""
+    return Sequence(items)

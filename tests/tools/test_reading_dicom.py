@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
 from parser_model import FileError
-from tests.tools.reading_files import SECRETS, dicom_dataset, write_dicom
+from tests.tools.reading_files import SECRETS, dicom_dataset, item, sequence, write_dicom
 from tools.reading import open_scan
 
 GREY = np.array([[0, 1, 2], [1000, 2000, 4095]], np.uint16)
@@ -24,17 +22,6 @@ def opened(tmp_path):
         return open_scan(write_dicom(tmp_path / "image", pixels, **tags))
 
     return write_and_open
-
-
-def item(**tags):
-    dataset = Dataset()
-    for keyword, value in tags.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def sequence(*items):
-    return Sequence(items)
 
 
 # ------------------------------------------------------------------ values
@@ -253,53 +240,6 @@ def test_left_and_right(opened, tags, expected):
     assert opened(**tags).geometry.patient_left_is_viewer_right is expected
 
 
-# ------------------------------------------------------------------ stacks
-
-
-def enhanced(heights, **measures):
-    frames = [
-        item(
-            PlanePositionSequence=sequence(item(ImagePositionPatient=[0, 0, z])),
-            PixelValueTransformationSequence=sequence(item(RescaleSlope=1, RescaleIntercept=n)),
-        )
-        for n, z in enumerate(heights)
-    ]
-    shared = item(
-        PixelMeasuresSequence=sequence(item(PixelSpacing=[2, 3])),
-        PlaneOrientationSequence=sequence(item(ImageOrientationPatient=AXIAL)),
-    )
-    return {
-        "PerFrameFunctionalGroupsSequence": sequence(*frames),
-        "SharedFunctionalGroupsSequence": sequence(shared),
-    }
-
-
-STACK = np.stack([GREY, GREY + 1, GREY + 2])
-
-
-def test_frames_become_slices_with_their_distance(opened):
-    scan = opened(STACK, Modality="MR", **enhanced([0, 5, 10]))
-    assert scan.shape == (2, 3, 3)
-    assert scan.geometry.spacing_mm == (2.0, 3.0, 5.0)
-    assert np.array_equal(scan.values(2), (GREY + 2 + 2).astype(np.float32))  # own rescale
-    down = opened(STACK, Modality="MR", **enhanced([10, 5, 0])).geometry
-    assert down.spacing_mm == (2.0, 3.0, 5.0)
-    assert down.affine is not None
-    np.testing.assert_allclose(down.affine @ (0, 0, 2, 1), (0, 0, 0, 1), atol=1e-9)
-
-
-@pytest.mark.parametrize("heights", [[0, 5, 11], [0, 0, 0], [0, 5, 0]])
-def test_uneven_frames_have_no_distance(opened, heights):
-    scan = opened(STACK, Modality="MR", **enhanced(heights))
-    assert scan.geometry.spacing_mm == (2.0, 3.0)
-    assert any("no volumes" in note for note in scan.notes)
-
-
-def test_a_film_of_ultrasound_is_a_stack_without_distance(opened):
-    scan = opened(STACK, Modality="US", PixelSpacing=[1, 1])
-    assert (scan.shape, scan.geometry.spacing_mm) == ((2, 3, 3), (1.0, 1.0))
-
-
 # ------------------------------------------------------------------ refusals
 
 
@@ -307,14 +247,6 @@ def test_a_film_of_ultrasound_is_a_stack_without_distance(opened):
 def test_objects_without_an_image_are_refused_by_name(opened, kind):
     with pytest.raises(FileError, match=r"^This file is [^.]*\.$"):
         opened(Modality=kind)
-
-
-def test_colour_films_and_slides_in_tiles_are_refused(opened):
-    film = np.zeros((6, 2, 2, 3), np.uint8)
-    with pytest.raises(FileError, match="6 colour frames"):
-        opened(film)
-    with pytest.raises(FileError, match="tiled"):
-        opened(film, Modality="SM")
 
 
 @pytest.mark.parametrize(

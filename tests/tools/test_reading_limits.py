@@ -104,7 +104,7 @@ def test_places_that_are_no_files(tmp_path):
     with pytest.raises(FileError, match="empty"):
         open_scan(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(FileError, match="folder"):
+    with pytest.raises(FileError, match="folder holds no image"):
         open_scan(tmp_path)
     with pytest.raises(FileError, match="cannot be read"):
         open_scan("a\0b")

@@ -1,30 +1,64 @@
-"""Reads image files into scans, in a process of its own."""
+"""Reads image files, folders and archives into scans, in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from parser_model.errors import FileError
+from parser_model.errors import FileError, RequestError
 from tools.reading.formats import HEAD_BYTES, READERS, sniff
 from tools.reading.limits import Limits
 from tools.reading.process import POOL
 from tools.scan import Scan
 
-__all__ = ["Limits", "open_scan", "start_worker"]
+__all__ = ["Limits", "SeriesInfo", "list_series", "open_scan", "start_worker"]
+
+_FOLDER = "folder"
 
 
-def open_scan(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Scan:
-    """Read one image file.
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One series of a folder or archive, without anything that names a person.
+
+    Attributes
+    ----------
+    number : int
+        What `open_scan` takes as `series`; 1 is the largest.
+    slices, rows, columns : int
+    modality, body_part : str or None
+        As in `Scan`.
+    plane : str or None
+        "axial", "coronal" or "sagittal", whichever is closest.
+    """
+
+    number: int
+    slices: int
+    rows: int
+    columns: int
+    modality: str | None
+    body_part: str | None
+    plane: str | None
+
+
+def open_scan(
+    path: str | os.PathLike[str], *, series: int | None = None, limits: Limits | None = None
+) -> Scan:
+    """Read one image file, or one DICOM series of a folder or zip archive.
 
     The format is told by the content, not the name. Decoding happens in a worker process that is
-    started once and kept; any thread may call.
+    started once and kept; any thread may call. Slices of a series may come in any order: their
+    positions sort them, axial ones towards the head, coronal ones towards the back, sagittal ones
+    towards the patient's left. What is odd or left out is told in `Scan.notes`.
 
     Parameters
     ----------
     path : str or path-like
-        PNG, JPEG, WebP, BMP, GIF, TIFF or DICOM.
+        PNG, JPEG, WebP, BMP, GIF, TIFF or DICOM; a folder or zip archive with DICOM files, or with
+        one file of any of these kinds.
+    series : int, optional
+        Which one, by the numbers of `list_series`; the largest by default.
     limits : Limits, optional
         Of pixels, seconds and memory.
 
@@ -37,11 +71,44 @@ def open_scan(path: str | os.PathLike[str], *, limits: Limits | None = None) -> 
     FileError
         In one sentence, without the name of the file or anything it says: there is no such file,
         it is no image, damaged, too large, or of a kind that is not read.
+    RequestError
+        If there is no such series.
     """
     limits = limits or Limits()
     place = Path(path)
-    name = sniff(_head(place, limits))
+    name = _format(place, limits)
+    if name == _FOLDER:
+        return POOL.decode(place, name, "tools.reading.series:read_folder", limits, series=series)
+    if name == "ZIP":
+        return POOL.decode(place, name, READERS[name], limits, series=series)
+    if series not in (None, 1):
+        raise RequestError(f"There is no series {series}: this is a single file.")
     return POOL.decode(place, name, READERS[name], limits)
+
+
+def list_series(
+    path: str | os.PathLike[str], *, limits: Limits | None = None
+) -> tuple[SeriesInfo, ...]:
+    """The DICOM image series in a folder or zip archive, the one read by default first.
+
+    Parameters
+    ----------
+    path : str or path-like
+    limits : Limits, optional
+
+    Raises
+    ------
+    FileError
+        As `open_scan`; if it is neither folder nor archive.
+    """
+    limits = limits or Limits()
+    place = Path(path)
+    name = _format(place, limits)
+    if name not in (_FOLDER, "ZIP"):
+        raise FileError("This is a single file; give a folder or a zip archive to list its series.")
+    reader = "list_folder" if name == _FOLDER else "list_zip"
+    found, _ = POOL.call(place, name, f"tools.reading.series:{reader}", limits)
+    return tuple(SeriesInfo(**one) for one in found["series"])
 
 
 def start_worker(limits: Limits | None = None) -> None:
@@ -49,28 +116,24 @@ def start_worker(limits: Limits | None = None) -> None:
     POOL.start(limits or Limits())
 
 
-def _head(path: Path, limits: Limits) -> bytes:
-    """The first bytes of a regular file, or why there are none."""
+def _format(path: Path, limits: Limits) -> str:
+    """A key of `READERS` or "folder", or why there is nothing to read."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise FileError(_describe_folder(path))
+            if not any(path.iterdir()):
+                raise FileError("This folder is empty; give an image file.")
+            return _FOLDER
         if not stat.S_ISREG(status.st_mode):
             raise FileError("This is not a regular file; give an image file.")
         if status.st_size > limits.file_bytes:
             size, most = status.st_size / 1024**3, limits.file_bytes / 1024**3
             raise FileError(f"This file has {size:.1f} GiB; the limit is {most:.2g} GiB.")
         with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
+            return sniff(file.read(HEAD_BYTES))
     except FileNotFoundError:
         raise FileError("There is no such file; check its name and folder.") from None
     except PermissionError:
         raise FileError("This file may not be read; check its permissions.") from None
     except (OSError, ValueError):  # a name with a zero byte, a broken disk
         raise FileError("This file cannot be read from disk.") from None
-
-
-def _describe_folder(path: Path) -> str:
-    if not any(path.iterdir()):
-        return "This folder is empty; give an image file."
-    return "This is a folder; single image files are read so far, so give one of the files in it."

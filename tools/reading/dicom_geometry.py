@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from tools.geometry import Geometry, SpacingSource, patient_affine
 from tools.reading.dicom_tags import code, codes, first_number, frame_group, items, numbers
 from tools.reading.dicom_words import PROJECTIONS
+from tools.reading.stacks import Stack
 
 _CENTIMETRES: Final = 3  # PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 _TWO_DIMENSIONAL: Final = 1  # RegionSpatialFormat, PS3.3 C.8.5.5.1.1
@@ -31,8 +32,8 @@ _REGIONS_DIFFER: Final = (
 _NOT_SQUARE: Final = "The pixels are not square: lengths in pixels depend on their direction."
 
 
-def read_geometry(dataset: Dataset, frames: int) -> tuple[Geometry, tuple[str, ...]]:
-    """Geometry of an image with so many frames, and what the user must be told besides.
+def read_geometry(dataset: Dataset, stack: Stack) -> tuple[Geometry, tuple[str, ...]]:
+    """Geometry of an image whose frames or slices lie so, and what the user must be told besides.
 
     Sources are taken in this order: calibrated ultrasound regions, Pixel Spacing, Imager Pixel
     Spacing. A Pixel Spacing that only repeats the Imager Pixel Spacing of a radiograph is that
@@ -40,25 +41,15 @@ def read_geometry(dataset: Dataset, frames: int) -> tuple[Geometry, tuple[str, .
     is not taken.
     """
     spacing, source, caveat, notes = _in_plane(dataset)
-    if frames == 1:
-        steps: float | None = None
-    else:
-        steps = _slice_steps(dataset, frames)
-        if steps is None:
-            notes += (
-                f"The distance between the {frames} frames is not known, so there are no volumes.",
-            )
-    orientation = _row_cosines(dataset)
-    direction = _column_direction(dataset, orientation)
+    direction = _column_direction(dataset, stack.row_cosines)
     if spacing is None:
         return Geometry(column_direction=direction), notes
-    full = spacing if steps is None else (*spacing, abs(steps))
+    full = spacing if stack.spacing is None else (*spacing, stack.spacing)
     affine = None
-    group = frame_group(dataset, "PlanePositionSequence", "ImagePositionPatient")
-    position = numbers(group, "ImagePositionPatient", 3)
-    if orientation is not None and position is not None:
-        signed = spacing if steps is None else (*spacing, steps)
-        affine = patient_affine(orientation, position, signed)
+    if stack.row_cosines is not None and stack.origin is not None:
+        affine = patient_affine(stack.row_cosines, stack.origin, spacing)
+        if stack.step is not None:
+            affine[:3, 2] = stack.step
     return Geometry(full, source, affine, direction, caveat), notes
 
 
@@ -104,24 +95,6 @@ def _region_spacings(dataset: Dataset) -> list[tuple[float, float]]:
     return found
 
 
-def _row_cosines(dataset: Dataset) -> tuple[float, ...] | None:
-    """Image Orientation (Patient), where all frames share one that is valid."""
-    group = frame_group(dataset, "PlaneOrientationSequence", "ImageOrientationPatient")
-    found = numbers(group, "ImageOrientationPatient", 6)
-    if found is None:
-        return None
-    for frame in range(len(items(dataset, "PerFrameFunctionalGroupsSequence"))):
-        group = frame_group(dataset, "PlaneOrientationSequence", "ImageOrientationPatient", frame)
-        other = numbers(group, "ImageOrientationPatient", 6)
-        if other is None or not np.allclose(found, other, atol=_SAME):
-            return None
-    try:
-        patient_affine(found, (0.0, 0.0, 0.0), (1.0, 1.0))
-    except ValueError:
-        return None
-    return found
-
-
 def _column_direction(dataset: Dataset, orientation: tuple[float, ...] | None) -> str | None:
     """Letters of the direction in which columns grow, principal one first."""
     if orientation is not None:
@@ -129,27 +102,6 @@ def _column_direction(dataset: Dataset, orientation: tuple[float, ...] | None) -
         return max((abs(x), pair[0] if x > 0 else pair[1]) for x, pair in letters)[1]
     stated = codes(dataset, "PatientOrientation")[0]
     return stated if stated and set(stated) <= set("LRAPHF") else None
-
-
-def _slice_steps(dataset: Dataset, frames: int) -> float | None:
-    """Signed millimetres along the normal from frame to frame, None unless equal everywhere."""
-    orientation = _row_cosines(dataset)
-    if orientation is None:
-        return None
-    positions = []
-    for frame in range(frames):
-        group = frame_group(dataset, "PlanePositionSequence", "ImagePositionPatient", frame)
-        position = numbers(group, "ImagePositionPatient", 3)
-        if group is dataset or position is None:
-            return None
-        positions.append(position)
-    normal = np.cross(orientation[:3], orientation[3:])
-    steps = np.diff(np.array(positions), axis=0)
-    along = steps @ normal
-    # Frames that repeat a place (time, echoes) or are sheared against each other make no volume.
-    even = np.allclose(along, along[0], rtol=0.01) and abs(along[0]) > 1e-4
-    straight = np.allclose(steps, np.outer(along, normal), atol=0.01)
-    return float(along.mean()) if even and straight else None
 
 
 def _positive(found: tuple[float, ...] | None) -> tuple[float, float] | None:

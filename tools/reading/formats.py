@@ -22,6 +22,7 @@ READERS: Final[dict[str, str]] = {
     "GIF": "tools.reading.pictures:read",
     "TIFF": "tools.reading.tiff:read",
     "DICOM": "tools.reading.dicom:read",
+    "ZIP": "tools.reading.series:read_zip",
 }
 """Format to ``module:function``; a name, because the function is imported in the worker only."""
 
@@ -37,12 +38,12 @@ _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),  # BigTIFF
     (b"MM\0+", "TIFF"),
+    (b"PK\x03\x04", "ZIP"),
 )
 
 # What people do drop on such a program, and what to do about it.
 _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
     (b"%PDF", "a PDF document; export the picture in it as PNG or JPEG"),
-    (b"PK\x03\x04", "a zip archive or office document; unpack it and give an image in it"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it and give an image in it"),
     (b"Rar!", "a RAR archive; unpack it and give an image in it"),

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, cast
 
-from parser_model.errors import FileError, SetupError
+from parser_model.errors import FileError, RequestError, SetupError
 from tools.reading.limits import Limits
 from tools.reading.wire import empty_pixels, rebuild
 from tools.scan import Scan
@@ -34,6 +34,7 @@ _BYTES_PER_PIXEL: Final = 4
 _F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.F_SETPIPE_SZ; 1 MiB is what users may ask for
 _STOPPED: Final = "This file made its decoder stop; it is damaged, so export or copy it again."
 _PIPE_BYTES: Final = 1 << 20
+_OF_SEVERAL: Final = ("folder", "ZIP")  # formats that hold many files and get more time
 
 
 class _WorkerGoneError(Exception):
@@ -88,9 +89,9 @@ class _Worker:
         return self.memory_bytes == memory_bytes and self.process.poll() is None
 
     def ask(self, request: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], Any]:
-        """Send a request; give its answer and the pixels, None with an error."""
+        """Send a request; give its answer and the array in it, None with an error."""
         self._wait_until_ready()
-        deadline = time.monotonic() + limits.seconds
+        deadline = time.monotonic() + request["seconds"]
         try:
             self._requests.write(json.dumps(request).encode() + b"\n")
         except OSError as error:
@@ -100,8 +101,8 @@ class _Worker:
             raise _WorkerGoneError
         meta = json.loads(self._receive(bytearray(length), deadline))
         pixels = None
-        if "scan" in meta:
-            pixels = empty_pixels(meta["scan"], _BYTES_PER_PIXEL * limits.pixels)
+        if array := meta.get("scan") or meta.get("array"):
+            pixels = empty_pixels(array, _BYTES_PER_PIXEL * limits.volume_pixels)
             self._receive(pixels.data.cast("B"), deadline)
         self.used = True
         return meta, pixels
@@ -174,8 +175,8 @@ class WorkerPool:
         """Process id of the worker, None when none was started."""
         return self._worker.process.pid if self._worker else None
 
-    def decode(self, path: Path, name: str, reader: str, limits: Limits) -> Scan:
-        """Decode a file in the worker.
+    def decode(self, path: Path, name: str, reader: str, limits: Limits, **options: Any) -> Scan:
+        """Decode a file or folder in the worker.
 
         Parameters
         ----------
@@ -183,29 +184,50 @@ class WorkerPool:
         name : str
             Of the format, for messages.
         reader : str
-            ``module:function``.
+            ``module:function``, called with the file (of a folder the path), limits and options.
         limits : Limits
+        **options
+            For the reader; what JSON can hold.
 
         Raises
         ------
         FileError
             If it cannot be read, or the worker died or was killed over it.
+        RequestError
+            If the options make no sense for it.
         SetupError
             If no worker can be started.
         """
+        meta, pixels = self._answer(path, name, reader, limits, options)
+        return rebuild(meta["scan"], pixels)
+
+    def call(
+        self, path: Path, name: str, reader: str, limits: Limits, **options: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """Like `decode`, for readers that give a dictionary and an array."""
+        meta, array = self._answer(path, name, reader, limits, options)
+        return meta["found"], array
+
+    def _answer(
+        self, path: Path, name: str, reader: str, limits: Limits, options: dict[str, Any]
+    ) -> tuple[dict[str, Any], Any]:
+        several = name in _OF_SEVERAL
         request = {
             "path": str(path.absolute()),
             "format": name,
             "reader": reader,
             "limits": dataclasses.asdict(limits),
+            "seconds": limits.series_seconds if several else limits.seconds,
+            "options": options,
         }
         with self._lock:
-            meta, pixels = self._ask(request, name, limits)
+            meta, array = self._ask(request, name, limits)
         if "error" in meta:
             if "cause" in meta:
                 log.info("A %s file could not be decoded: %s", name, meta["cause"])
-            raise FileError(meta["error"])
-        return rebuild(meta["scan"], pixels)
+            error = RequestError if meta.get("kind") == "RequestError" else FileError
+            raise error(meta["error"])
+        return meta, array
 
     def _ask(self, request: dict[str, Any], name: str, limits: Limits) -> tuple[Any, Any]:
         try:
@@ -222,7 +244,7 @@ class WorkerPool:
             self._drop()
             log.warning("The worker was killed over a %s file: too slow", name)
             raise FileError(
-                f"This file was given up after {limits.seconds:g} seconds of decoding; it is "
+                f"This file was given up after {request['seconds']:g} seconds of decoding; it is "
                 "damaged or too large."
             ) from None
         except (_WorkerGoneError, ValueError, KeyError):

@@ -11,7 +11,6 @@ any. Eight zero bytes say that it is ready. It ends when its parent does.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import logging
 import os
@@ -20,11 +19,16 @@ import signal
 import struct
 import sys
 import warnings
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from parser_model.errors import FileError
+import numpy as np
+
+from parser_model.errors import InputError
+from tools.reading.dispatch import call_reader
 from tools.reading.limits import Limits
 from tools.reading.wire import describe
+from tools.scan import Scan
 
 _IDLE_SECONDS: Final = 20.0
 # The parent kills a late worker; this alarm is for a worker whose parent is gone.
@@ -87,17 +91,19 @@ def _next_line(requests: BinaryIO, parent: int) -> bytes:
 
 
 def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """What to send for one request: a description and pixels, or an error and none."""
+    """What to send for one request: a description and an array, or an error and none."""
     limits = Limits(**request["limits"])
-    signal.setitimer(signal.ITIMER_REAL, limits.seconds + _ALARM_MARGIN)
+    signal.setitimer(signal.ITIMER_REAL, request["seconds"] + _ALARM_MARGIN)
     try:
-        module, function = request["reader"].split(":")
-        read = getattr(importlib.import_module(module), function)
-        with open(request["path"], "rb") as file:
-            scan = read(file, limits)
-        return {"scan": describe(scan)}, scan.pixels.reshape(-1).view("u1")
-    except FileError as error:
-        return {"error": str(error)}, b""
+        with _source(request["path"]) as source:
+            found = call_reader(request["reader"], source, limits, **request["options"])
+        if isinstance(found, Scan):
+            return {"scan": describe(found)}, found.pixels.reshape(-1).view("u1")
+        text, array = found
+        kind = {"dtype": array.dtype.str, "shape": list(array.shape)}
+        return {"found": text, "array": kind}, np.ascontiguousarray(array).reshape(-1).view("u1")
+    except InputError as error:
+        return {"error": str(error), "kind": type(error).__name__}, b""
     except MemoryError:
         return {"error": _too_large(limits), "cause": "MemoryError"}, b""
     except Exception as error:  # decoders meet damage with any exception there is
@@ -105,6 +111,11 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         return {"error": _damaged(request["format"]), "cause": _cause(error)}, b""
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _source(path: str) -> contextlib.AbstractContextManager[BinaryIO | Path]:
+    """An open file; of a folder its path."""
+    return contextlib.nullcontext(Path(path)) if os.path.isdir(path) else open(path, "rb")
 
 
 def _too_large(limits: Limits) -> str:
