@@ -21,6 +21,7 @@ from tools.reading.dicom_pixels import (
     is_grey,
     stacked,
 )
+from tools.reading.dicom_slides import is_label_photo, is_tiled, read_tiles
 from tools.reading.dicom_tags import code, codes, first_number, frame_group
 from tools.reading.dicom_words import NO_IMAGES, body_part, modality
 from tools.reading.limits import Limits
@@ -51,6 +52,9 @@ def read(file: BinaryIO, limits: Limits) -> Scan:
     """
     dataset = dcmread(file, force=True)  # force: `sniff` knows files without preamble
     check_kind(dataset)
+    if is_tiled(dataset):
+        pixels, notes = read_tiles(dataset, limits)
+        return make_scan(dataset, Stack((0,), notes=notes), pixels, colour=pixels.ndim == 3)
     frames = check_size(dataset, limits)
     stack = frame_stack(dataset, frames)
     if is_grey(dataset):
@@ -109,6 +113,8 @@ def check_kind(dataset: Dataset) -> None:
         if len(dataset) == 0:  # what pydicom gives when the file ends inside an element
             raise FileError("This DICOM file is damaged or cut short; copy or export it again.")
         raise FileError("This DICOM file holds no image, or is cut short.")
+    if is_label_photo(dataset):
+        raise FileError("This file is a photo of a slide's label; give the slide itself.")
 
 
 def is_directory(dataset: Dataset) -> bool:

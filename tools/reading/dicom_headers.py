@@ -13,8 +13,10 @@ from tools.reading.containers import Entry
 from tools.reading.dicom import is_directory, is_localizer
 from tools.reading.dicom_frames import valid_cosines
 from tools.reading.dicom_pixels import is_grey
+from tools.reading.dicom_slides import fits, is_label_photo, is_tiled, level_size
 from tools.reading.dicom_tags import code, first_number, numbers, whole_number
 from tools.reading.dicom_words import NO_IMAGES, body_part, modality
+from tools.reading.limits import Limits
 
 # Read alone: the rest of a header costs time in hundreds of files.
 _TAGS: Final = [
@@ -49,7 +51,8 @@ class Header:
     rank : tuple of float
         Of slices at one place the lowest is the first.
     position, row_cosines : tuple of float or None
-    localizer : bool
+    last_resort : bool
+        A projection by which a CT was planned, or a slide level that is too large.
     modality, body_part, plane : str or None
     """
 
@@ -63,13 +66,13 @@ class Header:
     rank: tuple[float, ...]
     position: tuple[float, ...] | None
     row_cosines: tuple[float, ...] | None
-    localizer: bool
+    last_resort: bool
     modality: str | None
     body_part: str | None
     plane: str | None
 
 
-def read_header(file: BinaryIO, entry: Entry, number: int) -> Header | None:
+def read_header(file: BinaryIO, entry: Entry, number: int, limits: Limits) -> Header | None:
     """The header of a DICOM file; None when it holds no image.
 
     Raises
@@ -86,10 +89,16 @@ def read_header(file: BinaryIO, entry: Entry, number: int) -> Header | None:
     frames = max(1, whole_number(dataset, "NumberOfFrames", 1))
     cosines = valid_cosines(numbers(dataset, "ImageOrientationPatient", 6))
     localizer = is_localizer(dataset)
+    last_resort = localizer
+    if is_label_photo(dataset):
+        return None
+    if is_tiled(dataset):
+        (rows, columns), frames = level_size(dataset), 1
+        last_resort = not fits(dataset, limits)
     return Header(
         entry=entry,
         number=number,
-        group=_group(dataset, frames, cosines, number),
+        group=(number,) if is_tiled(dataset) else _group(dataset, frames, cosines, number),
         rows=rows,
         columns=columns,
         frames=frames,
@@ -101,7 +110,7 @@ def read_header(file: BinaryIO, entry: Entry, number: int) -> Header | None:
         ),
         position=numbers(dataset, "ImagePositionPatient", 3),
         row_cosines=cosines,
-        localizer=localizer,
+        last_resort=last_resort,
         modality="X-Ray" if localizer else modality(code(dataset, "Modality")),
         body_part=body_part(code(dataset, "BodyPartExamined")),
         plane=_plane(cosines),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from parser_model.errors import FileError
 
 _MIB = 1024 * 1024
+
+MOST_SLIDE_PIXELS: Final = 25_000_000
+"""Of the level of a slide: 5,000 x 5,000, as much as masks are drawn on without waiting."""
 
 
 @dataclass(frozen=True)

@@ -47,25 +47,25 @@ class _Found:
 
 def read_folder(folder: Path, limits: Limits, series: int | None = None) -> Scan:
     """Read a series of a folder; see `tools.reading.open_scan`."""
-    return _read(_look(folder_entries(folder, limits), "folder"), limits, series)
+    return _read(_look(folder_entries(folder, limits), "folder", limits), limits, series)
 
 
 def read_zip(file: BinaryIO, limits: Limits, series: int | None = None) -> Scan:
     """Read a series of a zip archive; see `tools.reading.open_scan`."""
-    return _read(_look(zip_entries(file, limits), "zip archive"), limits, series)
+    return _read(_look(zip_entries(file, limits), "zip archive", limits), limits, series)
 
 
 def list_folder(folder: Path, limits: Limits) -> tuple[dict[str, Any], NDArray[Any]]:
     """The series of a folder; see `tools.reading.list_series`."""
-    return _list(_look(folder_entries(folder, limits), "folder"))
+    return _list(_look(folder_entries(folder, limits), "folder", limits))
 
 
 def list_zip(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], NDArray[Any]]:
     """The series of a zip archive; see `tools.reading.list_series`."""
-    return _list(_look(zip_entries(file, limits), "zip archive"))
+    return _list(_look(zip_entries(file, limits), "zip archive", limits))
 
 
-def _look(entries: Sequence[Entry], kind: str) -> _Found:
+def _look(entries: Sequence[Entry], kind: str, limits: Limits) -> _Found:
     """Tell the files apart by their first bytes and DICOM headers."""
     headers: list[Header] = []
     other: list[tuple[str, Entry]] = []
@@ -78,7 +78,7 @@ def _look(entries: Sequence[Entry], kind: str) -> _Found:
                     other.append((name, entry))
                     continue
                 file.seek(0)
-                header = read_header(file, entry, number)
+                header = read_header(file, entry, number, limits)
         except FileError:
             unknown += 1
         except MemoryError:
@@ -111,8 +111,8 @@ def _worth(group: Sequence[Header]) -> tuple[float, ...]:
     """Stacks before pictures, larger ones first, projections that only plan others last."""
     first = group[0]
     return (
-        float(not first.localizer),
-        float(len(group) > 1 or (first.frames > 1 and first.modality != "pathology")),
+        float(not first.last_resort),
+        float(_images(group) > 1),
         float(_images(group) * first.rows * first.columns),
         -first.series_number,
         -float(first.number),
@@ -228,7 +228,9 @@ def _size(group: Sequence[Header]) -> str:
     count = _images(group)
     if len(group) == 1 and count > 1:
         return f"{count} frames"
-    return "1 slice" if count == 1 else f"{count} slices"
+    if count == 1:
+        return "1 slice" if group[0].position is not None else "1 picture"
+    return f"{count} slices"
 
 
 def _and(words: Sequence[str]) -> str:

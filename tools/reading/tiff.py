@@ -14,6 +14,7 @@ from parser_model.errors import FileError
 from tools.geometry import Geometry
 from tools.reading.limits import Limits
 from tools.reading.pictures import FLATTENED, REDUCED, on_black, without_equal_channels
+from tools.reading.slides import choose_level
 from tools.scan import Scan
 
 _INVERTED: Final = (
@@ -31,6 +32,8 @@ _MILLIMETRES: Final = {"µm": 1e-3, "um": 1e-3, "nm": 1e-6, "mm": 1.0, "cm": 10.
 def read(file: BinaryIO, limits: Limits) -> Scan:
     """Read the first picture of a TIFF: grey of any depth, float, palette, RGB, CMYK, YCbCr.
 
+    Of a slide the finest level that fits is read.
+
     Grey values are kept; more than 8 bits of colour are reduced. Transparency is put on black.
     The resolution tags, which are for printing, are no scale; the micrometres per pixel of slide
     scanners (Aperio) and of OME-TIFF are.
@@ -41,18 +44,20 @@ def read(file: BinaryIO, limits: Limits) -> Scan:
         If it is damaged, cut short, too large, or a volume in one page.
     """
     with TiffFile(file) as tiff:
-        pages = len(tiff.pages)
-        page = tiff.pages.first
+        level = choose_level(tiff, limits)
+        page = level.page
         limits.check_size(page.imagelength, page.imagewidth, page.imagedepth)
         if page.imagedepth != 1:
             raise FileError("This TIFF file is a volume; single images are read so far.")
         _check_complete(page, file)
         orientation = _orientation(page.tags)
-        spacing = _slide_spacing(tiff, page)
+        spacing = _slide_spacing(tiff, tiff.pages.first)
+        if spacing is not None:
+            spacing = (spacing[0] * level.scale[0], spacing[1] * level.scale[1])
+        slide = tiff.is_svs
         stored = page.asarray()
         pixels, inverted, notes = _pixels(stored, page)
-    if pages > 1:
-        notes.append(f"The file holds {pages} pictures; the first one is read.")
+    notes += level.notes
     if orientation != 1:
         pixels = _upright(pixels, orientation)
         notes.append(_TURNED)
@@ -63,6 +68,7 @@ def read(file: BinaryIO, limits: Limits) -> Scan:
         pixels=pixels,
         geometry=Geometry(spacing, "slide-mpp") if spacing else Geometry(),
         colour=colour,
+        modality="pathology" if slide else None,
         inverted=inverted,
         source_format="TIFF",
         notes=tuple(notes),
