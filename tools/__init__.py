@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tools.case import Case, FoundObject, Measurement
     from tools.measuring import measure_mask as measure
-    from tools.reading import open_scan
+    from tools.reading import list_series, open_scan
+    from tools.reading.masks import open_masks
     from tools.scan import Scan
 
-__all__ = ["Case", "FoundObject", "Measurement", "Scan", "measure", "open_scan"]
+__all__ = [
+    "Case",
+    "FoundObject",
+    "Measurement",
+    "Scan",
+    "list_series",
+    "measure",
+    "open_masks",
+    "open_scan",
+]
 
 _HOMES = {
     "Case": ("tools.case", "Case"),
@@ -19,6 +29,8 @@ _HOMES = {
     "Measurement": ("tools.case", "Measurement"),
     "Scan": ("tools.scan", "Scan"),
     "measure": ("tools.measuring", "measure_mask"),
+    "list_series": ("tools.reading", "list_series"),
+    "open_masks": ("tools.reading.masks", "open_masks"),
     "open_scan": ("tools.reading", "open_scan"),
 }
 

@@ -153,6 +153,8 @@ def test_radiographs_without_places_are_no_stack(folder):
         ((0, 5, 15, 20), [0, 1, 2, 3], 5.0, "1 slice is missing"),
         ((0, 5, 10, 25, 30, 35), [0, 1, 2, 3, 4, 5], 5.0, "2 slices are missing"),
         ((0, 5, 10.4, 15.4), [0, 1, 2, 3], 5.0, "varies from 5 to 5.4 mm"),
+        ((0, 5, 10, 15, 200), [0, 1, 2, 3], 5.0, "1 slice lies far from the others"),
+        ((-300, -295, 0, 5, 10), [2, 3, 4], 5.0, "2 slices lie far from the others"),
         ((0, 5, 5, 10), [0, 2, 3], 5.0, "1 slice lies where another one does"),
         ((0, 5, 10, 10, 5, 0), [5, 4, 3], 5.0, "is there 2 times"),
     ],

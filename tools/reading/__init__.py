@@ -76,7 +76,7 @@ def open_scan(
     """
     limits = limits or Limits()
     place = Path(path)
-    name = _format(place, limits)
+    name = file_format(place, limits)
     if name == _FOLDER:
         return POOL.decode(place, name, "tools.reading.series:read_folder", limits, series=series)
     if name == "ZIP":
@@ -103,7 +103,7 @@ def list_series(
     """
     limits = limits or Limits()
     place = Path(path)
-    name = _format(place, limits)
+    name = file_format(place, limits)
     if name not in (_FOLDER, "ZIP"):
         raise FileError("This is a single file; give a folder or a zip archive to list its series.")
     reader = "list_folder" if name == _FOLDER else "list_zip"
@@ -116,8 +116,15 @@ def start_worker(limits: Limits | None = None) -> None:
     POOL.start(limits or Limits())
 
 
-def _format(path: Path, limits: Limits) -> str:
-    """A key of `READERS` or "folder", or why there is nothing to read."""
+def file_format(path: str | os.PathLike[str], limits: Limits) -> str:
+    """What a path leads to: a key of `READERS` or "folder".
+
+    Raises
+    ------
+    FileError
+        If it leads to nothing that is read.
+    """
+    path = Path(path)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

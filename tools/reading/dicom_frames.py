@@ -26,7 +26,7 @@ def frame_stack(dataset: Dataset, frames: int) -> Stack:
     unrelated pictures: their distance is unknown and they make no volume.
     """
     if frames == 1:
-        return Stack((0,), row_cosines(dataset), _position(dataset, 0))
+        return Stack((0,), row_cosines(dataset), frame_position(dataset, 0))
     if items(dataset, "PerFrameFunctionalGroupsSequence"):
         found = _stack_of_groups(dataset, frames)
     else:
@@ -51,7 +51,8 @@ def valid_cosines(found: tuple[float, ...] | None) -> tuple[float, ...] | None:
     return found
 
 
-def _position(dataset: Dataset, frame: int) -> tuple[float, ...] | None:
+def frame_position(dataset: Dataset, frame: int) -> tuple[float, ...] | None:
+    """Image Position (Patient) of a frame."""
     group = frame_group(dataset, "PlanePositionSequence", "ImagePositionPatient", frame)
     return numbers(group, "ImagePositionPatient", 3)
 
@@ -61,7 +62,7 @@ def _stack_of_groups(dataset: Dataset, frames: int) -> Stack | None:
     alike: dict[tuple[object, ...], list[int]] = {}
     cosines, positions = [], []
     for frame in range(frames):
-        orientation, position = row_cosines(dataset, frame), _position(dataset, frame)
+        orientation, position = row_cosines(dataset, frame), frame_position(dataset, frame)
         if orientation is None or position is None:
             return None
         cosines.append(orientation)
@@ -126,7 +127,9 @@ def _frames_without_places(dataset: Dataset, frames: int) -> Stack:
         note = _film(frames)
     else:
         note = f"The distance between the {frames} frames is not known, so there are no volumes."
-    return Stack(tuple(range(frames)), row_cosines(dataset), _position(dataset, 0), notes=(note,))
+    return Stack(
+        tuple(range(frames)), row_cosines(dataset), frame_position(dataset, 0), notes=(note,)
+    )
 
 
 def _film(frames: int) -> str:

@@ -24,18 +24,14 @@ _KEPT: Final = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"
 
 
 def check_size(dataset: Dataset, limits: Limits) -> int:
-    """Check what the header announces against limits and file; gives the number of frames.
+    """Check what an image announces against limits and file; gives the number of frames.
 
     Raises
     ------
     FileError
         If there are too many pixels, fewer than announced, or they are stored in a way not read.
     """
-    rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
-    frames = whole_number(dataset, "NumberOfFrames", 1) or 1
-    limits.check_size(rows, columns, frames)
-    if frames > _MOST_FRAMES:
-        raise FileError(f"This DICOM file announces {frames:,} frames, too many to be true.")
+    frames = _announced_frames(dataset, limits)
     photometric = code(dataset, "PhotometricInterpretation")
     samples = whole_number(dataset, "SamplesPerPixel", 1)
     if (photometric, samples) not in {(name, 1) for name in (*GREY, "PALETTE COLOR")} | {
@@ -45,13 +41,38 @@ def check_size(dataset: Dataset, limits: Limits) -> int:
             "This DICOM file stores its pixels in a way that is not read (grey, palette, RGB and "
             "YBR are)."
         )
-    if not transfer_syntax(dataset).is_encapsulated:
-        bits = whole_number(dataset, "BitsAllocated", 0) * samples
-        if photometric == "YBR_FULL_422":
-            bits = bits * 2 // 3  # two pixels share their colour
-        if len(dataset.PixelData) * 8 < rows * columns * frames * bits:
-            raise FileError(_CUT_SHORT)
+    _check_length(dataset, frames)
     return frames
+
+
+def check_mask_size(dataset: Dataset, limits: Limits) -> int:
+    """Like `check_size`, for masks, which are stored in one way only."""
+    frames = _announced_frames(dataset, limits)
+    _check_length(dataset, frames)
+    return frames
+
+
+def _announced_frames(dataset: Dataset, limits: Limits) -> int:
+    rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
+    frames = whole_number(dataset, "NumberOfFrames", 1) or 1
+    limits.check_size(rows, columns, frames)
+    if frames > _MOST_FRAMES:
+        raise FileError(f"This DICOM file announces {frames:,} frames, too many to be true.")
+    return frames
+
+
+def _check_length(dataset: Dataset, frames: int) -> None:
+    """Refuse an uncompressed file that ends before its pixels."""
+    if transfer_syntax(dataset).is_encapsulated:
+        return
+    bits = frames * whole_number(dataset, "BitsAllocated", 0)
+    for side in ("Rows", "Columns"):
+        bits *= whole_number(dataset, side, 0)
+    bits *= whole_number(dataset, "SamplesPerPixel", 1)
+    if code(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
+        bits = bits * 2 // 3  # two pixels share their colour
+    if len(dataset.PixelData) * 8 < bits:
+        raise FileError(_CUT_SHORT)
 
 
 def transfer_syntax(dataset: Dataset) -> UID:
@@ -76,6 +97,9 @@ def stored_frames(dataset: Dataset, order: Sequence[int]) -> Iterator[NDArray[An
     """Decoded frames (H, W) or (H, W, 3), in this order; colours are RGB, palettes are not."""
     if whole_number(dataset, "NumberOfFrames", 1) <= 1:
         yield pixel_array(dataset)
+    elif whole_number(dataset, "BitsAllocated", 0) == 1:
+        # Frames of single bits may start inside a byte, which pydicom reads all at once only.
+        yield from pixel_array(dataset)[list(order)]
     else:
         yield from iter_pixels(dataset, indices=list(order))
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 _SAME_PLACE_MM: Final = 1e-3
 _EVEN: Final = 0.01  # relative; distances that differ by more are told
 _WHOLE: Final = 0.05  # a gap within this of 2, 3, ... distances is one of missing slices
+_HOLE: Final = 10  # so many distances without a slice part two blocks
 _STRAIGHT_DEGREES: Final = 0.5  # below, the drift of a stack is rounding and couch movement
 
 
@@ -82,6 +83,8 @@ def arrange(
         elif rank[index] < rank[kept[-1]]:  # within rounding of one place
             kept[-1] = index
     notes = _repeats(along, along[kept])
+    kept, more = _nearby(kept, along)
+    notes += more
     order, cosines = tuple(kept), tuple(float(one) for one in row_cosines)
     origin = tuple(float(one) for one in positions[order[0]])
     if len(order) == 1:
@@ -126,17 +129,38 @@ def _repeats(along: NDArray[np.float64], places: NDArray[np.float64]) -> tuple[s
     )
 
 
+def _nearby(kept: list[int], along: NDArray[np.float64]) -> tuple[list[int], tuple[str, ...]]:
+    """The largest block of slices without a hole in which many more would fit."""
+    if len(kept) < 3:
+        return kept, ()
+    gaps = np.diff(along[kept])
+    holes = np.flatnonzero(gaps > _HOLE * _usual(gaps)) + 1
+    blocks = [block.tolist() for block in np.split(np.array(kept), holes)]
+    largest = max(blocks, key=len)
+    apart = len(kept) - len(largest)
+    if not apart:
+        return kept, ()
+    if apart == 1:
+        return largest, ("1 slice lies far from the others and was left out.",)
+    return largest, (f"{apart} slices lie far from the others and were left out.",)
+
+
+def _usual(gaps: NDArray[np.float64]) -> float:
+    """The lower median, which is a gap that occurs."""
+    return float(np.sort(gaps)[(len(gaps) - 1) // 2])
+
+
 def _gaps(gaps: NDArray[np.float64]) -> tuple[str, ...]:
     """What to say of distances that are not all alike."""
-    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])
-    times = gaps / usual
+    times = gaps / _usual(gaps)
     if np.abs(times - 1).max() <= _EVEN:
         return ()
     missing = int((np.rint(times) - 1).clip(min=0).sum())
     if missing and (np.abs(times - np.rint(times)) <= _WHOLE).all():
         lacks = "1 slice is" if missing == 1 else f"{missing} slices are"
         return (
-            f"{lacks} missing inside the stack, so volumes and lengths across slices would be off.",
+            f"{lacks} missing inside the stack, so volumes, and lengths and places across slices, "
+            "would be off.",
         )
     return (
         f"The distance between slices varies from {gaps.min():.3g} to {gaps.max():.3g} mm; the "
