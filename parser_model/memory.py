@@ -46,11 +46,22 @@ class FeatureMemory(Generic[T]):
 
     def get(self, key: str, compute: Callable[[], T]) -> tuple[T, bool]:
         """The entry for a key, and whether it had to be computed now."""
+        known = self.peek(key)
+        if known is not None:
+            return known, False
+        value = compute()
+        self.put(key, value)
+        return value, True
+
+    def peek(self, key: str) -> T | None:
+        """The entry for a key, None when it is not (or no longer) remembered."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
-                return self._entries[key], False
-        value = compute()
+            return self._entries.get(key)
+
+    def put(self, key: str, value: T) -> None:
+        """Remember a value, and forget the least recently used ones beyond the budget."""
         size = self._size_of(value)
         with self._lock:
             if size <= self.max_bytes and key not in self._entries:
@@ -59,7 +70,6 @@ class FeatureMemory(Generic[T]):
                 while self._bytes > self.max_bytes:
                     _, old = self._entries.popitem(last=False)
                     self._bytes -= self._size_of(old)
-        return value, True
 
     def clear(self) -> None:
         """Forget everything."""

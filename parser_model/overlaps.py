@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
+from parser_model.ontology import ontology
 from parser_model.types import ParsedObject
+
+_NESTED: Final = {
+    "optic disc": ("optic cup",),
+    "retina": (
+        "inner retina layers",
+        "outer nuclear layer",
+        "photoreceptor and RPE layers",
+    ),
+    "vertebrae": ("spinal cord",),
+}
 
 
 def without_overlaps(objects: Sequence[ParsedObject]) -> list[ParsedObject]:
@@ -32,6 +44,20 @@ def without_overlaps(objects: Sequence[ParsedObject]) -> list[ParsedObject]:
         if mask.sum() * 2 >= one.mask.sum():
             kept.append(replace(one, mask=mask))
     return kept
+
+
+def share_pixels(one: str, other: str) -> bool:
+    """True for targets that may rightly share pixels, e.g. an organ and what lies in it.
+
+    Findings lie in organs, sides and kinds are parts of a whole ("left lung" of "lung"), and a
+    few structures are nested by their nature.
+    """
+    names = ontology()
+    if one == other or names.is_lesion(one) or names.is_lesion(other):
+        return True
+    if one.endswith(f" {other}") or other.endswith(f" {one}"):
+        return True
+    return other in _NESTED.get(one, ()) or one in _NESTED.get(other, ())
 
 
 def _has_parts(target: str | None, names: set[str]) -> bool:

@@ -20,6 +20,8 @@ from scipy.special import expit
 from parser_model.errors import SetupError
 from parser_model.types import ParserInfo
 
+# Evidence that can only speak against an object, whatever chance says in the data at hand.
+_AGAINST = frozenset({"sibling_overlap"})
 EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area")
 
 
@@ -120,7 +122,9 @@ def fit_calibration(
         penalised = penalty * float(parameters[:-1] @ parameters[:-1])
         return float(weight @ np.logaddexp(0, -margin)) + penalised
 
-    found = minimize(loss, np.zeros(evidence.shape[1] + 1), method="L-BFGS-B").x
+    bounds = [(None, 0.0 if kind in _AGAINST else None) for kind in names]
+    start = np.zeros(evidence.shape[1] + 1)
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
     coefficients = found[:-1] / scale
     probability = expit(evidence @ coefficients + found[-1])
     threshold = min(0.5, float(np.quantile(probability[present], 1 - keep)))

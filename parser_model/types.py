@@ -204,3 +204,24 @@ class Recogniser(Protocol):
     def recognise(self, image: NDArray[np.uint8] | ParsedImage) -> Recognised:
         """Modality and site from the pixels alone."""
         ...
+
+
+@runtime_checkable
+class FindsEverything(Protocol):
+    """A parser with a way of its own to find all targets of an image in one pass."""
+
+    def find(
+        self,
+        image: NDArray[np.uint8] | ParsedImage,
+        *,
+        modality: str | None = None,
+        site: str | None = None,
+    ) -> list[ParsedObject]:
+        """All targets of the modality and site that are there, without overlaps.
+
+        Raises
+        ------
+        RequestError
+            When the modality is neither given nor recognised.
+        """
+        ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from parser_model.biomedparse.evidence import kinds_of
 from parser_model.biomedparse.postprocess import (
     Distributions,
     combine_masks,
@@ -15,6 +16,11 @@ from parser_model.biomedparse.postprocess import (
     suppress_overlaps,
 )
 from parser_model.errors import RequestError
+
+# Below this score the public examples call a target probably absent.
+PROBABLY_ABSENT = 0.05
+# How the table spells sites that are spelled otherwise here.
+_SITES = {"heart": "Cardiac"}
 
 _ABDOMEN_CT = (
     *("postcava", "aorta", "right kidney", "left kidney", "duodenum", "pancreas", "liver"),
@@ -62,6 +68,19 @@ def reference_targets(image_type: str) -> tuple[str, ...]:
         known = ", ".join(REFERENCE_TARGETS)
         raise RequestError(f"There is no list of targets for '{image_type}'; there is for {known}.")
     return REFERENCE_TARGETS[image_type]
+
+
+def kind_in_table(
+    modality: str | None, site: str | None, distributions: Distributions
+) -> str | None:
+    """The table's kind of image for a modality and site, e.g. "CT-Abdomen"; None if it has none."""
+    known = [kind for kind in kinds_of(modality) if kind in distributions]
+    word = _SITES.get(site or "", (site or "").capitalize())
+    named = [kind for kind in known if word and kind.endswith(f"-{word}")]
+    if named:
+        return named[0]
+    # Kinds without a site stand for all images of their modality.
+    return next((kind for kind in known if "-" not in kind), None)
 
 
 def label_everything(

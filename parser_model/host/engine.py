@@ -18,7 +18,14 @@ from parser_model.host.requests import Asked, HttpError, read_images
 from parser_model.host.worker import Worker
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
-from parser_model.types import ParsedImage, ParsedObject, Parser, Recognised, Recogniser
+from parser_model.types import (
+    FindsEverything,
+    ParsedImage,
+    ParsedObject,
+    Parser,
+    Recognised,
+    Recogniser,
+)
 
 _BYTES_A_PIXEL = 8  # of one object: maps in single and half precision, mask, and room to pack
 _LARGEST_ANSWER = 256 * 2**20
@@ -87,17 +94,31 @@ class Engine:
         names = ontology().targets_in(modality, site) or ontology().targets_in(modality)
         known = set(self._parser.info.vocabulary)
         targets = [name for name in names if name in known]
+        kept = await self._found(image, targets, modality, site)
+        parts: list[bytes] = []
+        header["objects"] = await self._pack(kept, parts, asked)
+        header |= {"modality": modality, "site": site}
+        return wire.pack_message(header, parts)
+
+    async def _found(
+        self, image: ParsedImage, targets: list[str], modality: str | None, site: str | None
+    ) -> list[ParsedObject]:
+        """What is there of the targets, without overlaps; the parser's own way where it has one."""
+        parser = self._parser
+        fits = len(targets) * image.pixels[..., 0].size * _BYTES_A_PIXEL <= (
+            self._limits.working_bytes
+        )
+        if isinstance(parser, FindsEverything) and modality is not None and fits:
+            return await self._worker.run(
+                lambda: parser.find(_bare(image), modality=modality, site=site)
+            )
         present: list[ParsedObject] = []
         for chunk in self._chunks(targets, image):
             found = await self._ask(image, chunk, modality, site)
             present += [one for one in found if one.present]
             if sum(3 * one.mask.size for one in present) > 2 * self._limits.working_bytes:
                 raise HttpError(413, "too_large", "The image is too large to find everything.")
-        kept = await run_in_threadpool(without_overlaps, present)
-        parts: list[bytes] = []
-        header["objects"] = await self._pack(kept, parts, asked)
-        header |= {"modality": modality, "site": site}
-        return wire.pack_message(header, parts)
+        return await run_in_threadpool(without_overlaps, present)
 
     async def encode(self, asked: Asked, caller: str) -> bytes:
         """Remember an image, and tell what kind it is."""

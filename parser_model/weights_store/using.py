@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from parser_model.biomedparse.evidence import BIOMEDPARSE_EVIDENCE, JudgedBiomedParse
+import numpy as np
+from numpy.typing import NDArray
+
+from parser_model.biomedparse.evidence import BIOMEDPARSE_EVIDENCE
+from parser_model.biomedparse.parser import BiomedParseParser
 from parser_model.biomedparse.postprocess import read_distributions
 from parser_model.errors import SetupError
+from parser_model.loading import load_parser
 from parser_model.presence import read_calibration
-from parser_model.types import Parser
+from parser_model.types import Parser, Recognised, Recogniser
 from parser_model.weights_store.places import calibration_file, model_folder
 from parser_model.weights_store.record import installed
 from parser_model.weights_store.sources import SOURCES
@@ -27,20 +32,23 @@ def load_biomedparse(precision: str) -> Parser:
     if record is None:
         raise SetupError(f"The weights of {source.name} are not here.")
     folder = model_folder(source.name)
-    loaded = JudgedBiomedParse.load(
+    table = folder / source.distributions.name
+    return BiomedParseParser.load(
         folder / record.weights_file,
         folder / "tokenizer",
         precision=cast(Literal["fp32", "bf16"], precision),
         config=source.config,
         # Known since the installation; hashing 1.4 GB would take longer than loading them.
         weights_sha256=record.weights_sha256,
-    )
-    parser = cast(JudgedBiomedParse, loaded)  # of the class that loads it
-    table = folder / source.distributions.name
-    parser.judge_by(
-        read_calibration(
+        calibration=read_calibration(
             calibration_file(source.name), record.weights_sha256, BIOMEDPARSE_EVIDENCE
         ),
-        read_distributions(table) if table.is_file() else None,
+        distributions=read_distributions(table) if table.is_file() else None,
+        recognise=_by_the_bundled_parser,
     )
-    return parser
+
+
+def _by_the_bundled_parser(pixels: NDArray[np.uint8]) -> Recognised:
+    """What kind of image it is: this network was never taught to tell, the bundled one was."""
+    parser = load_parser("compact")
+    return parser.recognise(pixels) if isinstance(parser, Recogniser) else Recognised(None, None, 0)

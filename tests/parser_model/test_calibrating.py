@@ -115,7 +115,9 @@ def test_the_evidence_of_biomedparse():
     similarity = torch.tensor([3.0, 9.0, 7.5])
     probability = np.zeros((10, 10))
     probability[:3] = 0.9
-    found = dict(zip(BIOMEDPARSE_EVIDENCE, evidence_of(similarity, probability, -0.5), strict=True))
+    found = dict(
+        zip(BIOMEDPARSE_EVIDENCE, evidence_of(similarity, probability, -0.5, 0.25), strict=True)
+    )
     assert found == pytest.approx(
         {
             "similarity": 9.0,
@@ -123,9 +125,10 @@ def test_the_evidence_of_biomedparse():
             "mask_confidence": 0.9,
             "mask_log_area": math.log(0.31),
             "reference_log_score": -0.5,
+            "sibling_overlap": 0.25,
         }
     )
-    nothing = evidence_of(similarity, np.full((10, 10), 0.2), -0.5)
+    nothing = evidence_of(similarity, np.full((10, 10), 0.2), -0.5, 0.0)
     assert nothing[2:4] == pytest.approx([0.2, math.log(0.01)])
 
 

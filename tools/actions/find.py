@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
-from parser_model.types import ParsedObject
+from parser_model.types import FindsEverything, ParsedObject
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import look, looks_foreign, recognise, report, targets_for
+from tools.actions.segment import (
+    kind_of,
+    look,
+    looks_foreign,
+    recognise,
+    report,
+    targets_for,
+)
 
 # Unasked, a finding is a claim: it takes more than the even odds that answer a question.
 _SURE_OF_FINDING = 0.9
@@ -25,10 +32,16 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     """
     name, picture = bench.case.scan(scan)
     encoded_here = recognise(bench, name)
-    targets = targets_for(bench, name)
-    parsed, encoded = look(bench, name, picture, targets)
     foreign = looks_foreign(bench.case, name)
-    kept = without_overlaps([one for one in parsed if not _doubtful(one, foreign)])
+    if isinstance(bench.parser, FindsEverything):
+        stated, site = kind_of(bench.case, name)
+        pixels = picture.display(picture.middle_slice)
+        parsed = bench.parser.find(pixels, modality=stated, site=site)
+        encoded = any(one.encoded for one in parsed)
+        kept = [one for one in parsed if not _doubtful(one, foreign)]
+    else:
+        parsed, encoded = look(bench, name, picture, targets_for(bench, name))
+        kept = without_overlaps([one for one in parsed if not _doubtful(one, foreign)])
     modality = bench.case.modality(name)
     found = []
     for one in kept:

@@ -9,6 +9,7 @@ import pytest
 
 from parser_model.biomedparse.everything import (
     REFERENCE_TARGETS,
+    kind_in_table,
     label_everything,
     reference_targets,
 )
@@ -233,3 +234,20 @@ def test_targets_of_a_kind_of_image():
     assert len(REFERENCE_TARGETS) == 14
     with pytest.raises(RequestError, match="CT-Chest"):
         reference_targets("CT")
+
+
+@pytest.mark.parametrize(
+    ("modality", "site", "kind"),
+    [
+        ("CT", "abdomen", "CT-Abdomen"),
+        ("CT", "brain", None),
+        ("MRI", "heart", "MRI-Cardiac"),
+        ("fundus", "retinal", "Fundus"),
+        ("fundus", None, "Fundus"),
+        (None, None, None),
+    ],
+)
+def test_kinds_of_images_in_the_table(modality, site, kind):
+    table = {name: {} for name in REFERENCE_TARGETS}
+    assert kind_in_table(modality, site, table) == kind
+    assert kind_in_table(modality, site, {}) is None

@@ -1,0 +1,40 @@
+"""What the machine can do at all, measured in the same run: the yardstick of the yardstick."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+_SIDES = (4096, 1024, 1024)  # rows, inner, columns: as the backbone's linear layers have them
+_REPEATS = 30
+
+
+def matrix_rate(dtype: torch.dtype = torch.float32) -> float:
+    """Multiply-adds a second of a matrix product in a type; the median of several."""
+    rows, inner, columns = _SIDES
+    a, b = torch.randn(rows, inner).to(dtype), torch.randn(inner, columns).to(dtype)
+    times = []
+    for run in range(_REPEATS + 3):
+        started = time.perf_counter()
+        a @ b
+        if run >= 3:
+            times.append(time.perf_counter() - started)
+    return rows * inner * columns / statistics.median(times)
+
+
+def described() -> str:
+    """Processor, threads and PyTorch in one line."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        cpu = names[0] if names else cpu
+    return f"{cpu}, {torch.get_num_threads()} threads, torch {torch.__version__}"

@@ -1,0 +1,37 @@
+"""The benchmark's yardstick computes what our own way computes: only then is a ratio fair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from parser_model.biomedparse.checkpoint import network_from_entries
+from parser_model.biomedparse.network import BiomedParseNetwork
+from parser_model.biomedparse.substitute import substitute_entries
+from tests.bench import reference_way
+from tests.bench.timing import medians_in_turns
+from tests.parser_model.biomedparse.conftest import TINY
+from tests.parser_model.biomedparse.test_parser import WordsToIds, make
+
+
+def test_the_public_way_gives_the_same_answer():
+    with torch.device("meta"):
+        shapes = {n: tuple(v.shape) for n, v in BiomedParseNetwork(TINY).state_dict().items()}
+    network = network_from_entries(substitute_entries(shapes.items()), TINY)
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    words: Any = WordsToIds()
+    square = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    theirs = reference_way.prompt(network, words, square, "liver in abdomen CT")[0, 0].numpy()
+    ours = make(network).parse([pixels], ["liver"], modality="CT", site="abdomen")[0][0]
+    assert np.abs(theirs - ours.probability).max() < 2e-3  # half precision is kept
+
+
+def test_medians_are_taken_in_turns():
+    calls: list[str] = []
+    names = ("a", "b")
+    actions = {name: (lambda name=name: calls.append(name)) for name in names}
+    medians = medians_in_turns(actions, 2, between=lambda: calls.append("|"))
+    assert "".join(calls) == "|ab|ab|ab"
+    assert all(medians[name] >= 0 for name in names)
