@@ -112,6 +112,39 @@ def serve(
     serving.serve(parser, precision, host, port)
 
 
+@app.command("eval")
+def evaluate(
+    data: Annotated[Path, typer.Option("--data", help="Folder with val/ and val_mask/.")],
+    what: Annotated[
+        str, typer.Option("--what", help="dice, presence, ranges or modality.")
+    ] = "dice",
+    parser: Annotated[
+        list[str] | None, typer.Option("--parser", help="One or several; compact if none is named.")
+    ] = None,
+    masks: Annotated[
+        list[str] | None,
+        typer.Option("--masks", metavar="NAME=DIR", help="Masks that another tool made."),
+    ] = None,
+    images: Annotated[int | None, typer.Option("--images", help="Use at most so many.")] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="Do not tell the modality.")] = False,
+    precision: Precision = None,
+    json: Json = False,
+) -> None:
+    """Score parsers, and masks of other tools, on images with reference outlines."""
+    from agent import eval_commands
+
+    wanted = eval_commands.Wanted(
+        what,
+        data,
+        tuple(parser or ([] if masks else ["compact"])),
+        tuple(masks or ()),
+        images,
+        blind,
+        precision or "auto",
+    )
+    eval_commands.run(wanted, as_json=json)
+
+
 @app.command()
 def doctor(json: Json = False) -> None:
     """Say what is installed, which parser, precision and LLM are used, and what is missing."""
@@ -174,12 +207,14 @@ def models_calibrate(
     name: str,
     data: Annotated[Path, typer.Option("--data", help="Folder with val/ and val_mask/.")],
     images: Annotated[int | None, typer.Option("--images", help="Use at most so many.")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="presence or ranges.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files.")] = None,
     json: Json = False,
 ) -> None:
-    """Fit "is it there?" on images with and without the objects, for these weights."""
+    """Fit "is it there?" and the ranges of sizes on outlined images, for these weights."""
     from agent import models_commands
 
-    models_commands.calibrate(name, data, images=images, as_json=json)
+    models_commands.calibrate(name, data, images=images, only=only, out=out, as_json=json)
 
 
 def _warm_up() -> None:

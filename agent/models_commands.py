@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from parser_model import RequestError, SetupError, load_parser
+from parser_model import FileError, RequestError, SetupError, load_parser
 from parser_model.loading import PARSERS
 from parser_model.weights_store.places import calibration_file, model_folder, told_in_words
 from parser_model.weights_store.record import Record, installed
@@ -54,7 +54,7 @@ def download(
     if record is None:
         from parser_model.weights_store.install import Given, install
 
-        with _bars() as (progress, say):
+        with bars() as (progress, say):
             given = Given(checkpoint, tokenizer)
             record = install(SOURCES[name], given, progress=progress, say=say)
         lines = [f"{name} is ready; from now on it needs no network."]
@@ -126,8 +126,16 @@ def verify(name: str, *, as_json: bool) -> None:
         raise SetupError(report.problem)
 
 
-def calibrate(name: str, data: Path, *, images: int | None, as_json: bool) -> None:
-    """Fit presence for a parser on labelled images, and keep it for these weights.
+def calibrate(
+    name: str,
+    data: Path,
+    *,
+    images: int | None,
+    as_json: bool,
+    only: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Fit presence and ranges for a parser on labelled images, and keep them for these weights.
 
     Parameters
     ----------
@@ -137,32 +145,59 @@ def calibrate(name: str, data: Path, *, images: int | None, as_json: bool) -> No
     images : int or None
         At most so many.
     as_json : bool
+    only : {"presence", "ranges"} or None
+        Ranges alone follow the presence that is in use.
+    out : Path or None
+        Folder for ``NAME.calibration.json`` and ``NAME.ranges.json``, as they are shipped; None
+        keeps them for the user.
     """
+    from agent.eval_commands import fit_ranges
+    from parser_model.range_calibration import ranges_file
+
+    if images is not None and images < 1:
+        raise RequestError("--images is how many images to use at most, a number above zero.")
+    if only not in (None, "presence", "ranges"):
+        raise RequestError(f"--only is presence or ranges, not '{only}'.")
+    kept = load_parser(name).info.name
+    of_presence = out / f"{kept}.calibration.json" if out else calibration_file(kept)
+    of_ranges = out / f"{kept}.ranges.json" if out else ranges_file(kept)
+    document: dict[str, Any] = {}
+    lines: list[str] = []
+    with told_in_words(of_ranges.parent):  # before the work, not after it
+        of_ranges.parent.mkdir(parents=True, exist_ok=True)
+    with bars() as (progress, _):
+        if only != "ranges":
+            document, lines = _fit_presence(name, data, of_presence, images, progress)
+        if only != "presence":
+            try:
+                ranges, said = fit_ranges(name, data, of_ranges, images=images, progress=progress)
+            except FileError as error:
+                if only:
+                    raise
+                ranges, said = None, [f"Sizes of {name} stay without ranges: {error}"]
+            document, lines = {**document, "ranges": ranges}, [*lines, *said]
+    _print(document, lines, as_json)
+
+
+def _fit_presence(
+    name: str, data: Path, path: Path, images: int | None, progress: Any
+) -> tuple[dict[str, Any], list[str]]:
     from parser_model.calibrating import calibrate as fit
     from parser_model.calibrating import calibration_samples, told
     from parser_model.ontology import ontology
     from parser_model.presence import GivesEvidence, write_calibration
 
-    if images is not None and images < 1:
-        raise RequestError("--images is how many images to use at most, a number above zero.")
-    parser = load_parser(name)
-    samples = calibration_samples(data, images)
-    label = data.resolve().name
-    with _bars() as (progress, _):
-        report = fit(
-            cast(GivesEvidence, parser),
-            samples,
-            ontology(),
-            label=label,
-            progress=lambda done, total: progress("images", done, total),
-        )
-    path = calibration_file(parser.info.name)
+    report = fit(
+        cast(GivesEvidence, load_parser(name)),
+        calibration_samples(data, images),
+        ontology(),
+        label=data.resolve().name,
+        progress=lambda done, total: progress("images", done, total),
+    )
     with told_in_words(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_calibration(path, report.calibration)
     lines = [*told(report), f"Presence of {name} is now decided by {report.calibration.name}."]
-    document = {**report.as_dict(), "notes": report.notes, "file": str(path)}
-    _print(document, lines, as_json)
+    return {**report.as_dict(), "notes": report.notes, "file": str(path)}, lines
 
 
 def state_of(name: str) -> str:
@@ -191,7 +226,7 @@ _Bars = tuple[Callable[[str, int, int | None], None], Callable[[str], None]]
 
 
 @contextmanager
-def _bars() -> Iterator[_Bars]:
+def bars() -> Iterator[_Bars]:
     """A progress bar for each thing that is under way, on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -92,3 +92,9 @@ def _remote(address: str, precision: str, key: str) -> Parser:
     from parser_model.remote import RemoteParser
 
     return RemoteParser(address, key=key, precision=precision)
+
+
+def forget_parsers() -> None:
+    """Load parsers anew when they are next asked for: what they are judged by has changed."""
+    _compact.cache_clear()
+    _biomedparse.cache_clear()

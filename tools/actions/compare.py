@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from parser_model.errors import ToolError
-from tools.actions.measure import measure_names
+from tools.actions.measure import measure_names, range_rule
 from tools.actions.result import ActionResult, Bench
 from tools.case import FoundObject, Measurement
 from tools.measuring import MASK_PAIRS, VALUE_PAIRS
@@ -78,7 +78,7 @@ def compare(bench: Bench, first: str, second: str, what: What = "ratio") -> Acti
 
 def _area(bench: Bench, found: FoundObject) -> Measurement:
     scan = bench.case.scans[found.scan]
-    values = measure_names(["area"], found, scan)
+    values = measure_names(["area"], found, scan, ranges=range_rule(bench, found))
     return bench.case.add_measurements(values, object=found.id)[0]
 
 

@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from parser_model.range_calibration import ranges_of
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import scan_warnings
 from tools.case import FoundObject
-from tools.measuring import Value, measure_mask
+from tools.measuring import RangeRule, Value, measure_mask
+from tools.measuring.ranges import QUANTITY_OF
 from tools.scan import Scan
 
 Quantity = Literal[
@@ -59,7 +61,8 @@ def measure_object(
     found = bench.case.present_object(object)
     scan = bench.case.scans[found.scan]
     names = list(dict.fromkeys(quantities or ["area", "fraction_of_image"]))
-    values = measure_names(names, found, scan, part)
+    rule = range_rule(bench, found)
+    values = measure_names(names, found, scan, part, ranges=rule)
     filed = bench.case.add_measurements(values, object=found.id)
     content = {
         "object": found.id,
@@ -79,12 +82,26 @@ def measure_object(
         objects=(found.id,),
         measurements=tuple(m.id for m in filed),
         encoded=False,
-        warnings=scan_warnings(bench.case, found.scan),
+        warnings=(*scan_warnings(bench.case, found.scan), *_about_ranges(rule, values)),
+    )
+
+
+def _about_ranges(rule: RangeRule, values: list[Value]) -> tuple[str, ...]:
+    if rule.calibration is not None or not any(v.name in QUANTITY_OF for v in values):
+        return ()
+    return (
+        "How far these sizes may be off is not known: no ranges were fitted for these weights "
+        "('parsechat models calibrate' fits them).",
     )
 
 
 def measure_names(
-    names: Sequence[str], found: FoundObject, scan: Scan, part: int | None = None
+    names: Sequence[str],
+    found: FoundObject,
+    scan: Scan,
+    part: int | None = None,
+    *,
+    ranges: RangeRule | None = None,
 ) -> list[Value]:
     """Quantities of an object as values with their part and range."""
     spacing = scan.geometry.spacing_mm
@@ -96,8 +113,15 @@ def measure_names(
         values=scan.values(found.slice) if bright else None,
         value_unit=scan.value_unit,
         part=part,
-        probability=found.probability.astype(np.float32),
+        probability=found.probability,
+        ranges=ranges,
     )
+
+
+def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
+    """How far sizes of an object may be off: learnt for the weights that found it, or nothing."""
+    calibration = ranges_of(bench.parser.info.weights_sha256)
+    return RangeRule(calibration, bench.case.modality(found.scan), found.target)
 
 
 def position_in_words(found: FoundObject) -> str:

@@ -26,7 +26,7 @@ from tools.measuring.intensity import (
 )
 from tools.measuring.parts import Parts, find_parts
 from tools.measuring.position import bounding_box, centroid
-from tools.measuring.ranges import Range, area_range, diameter_ranges
+from tools.measuring.ranges import RangeRule
 from tools.measuring.registry import INTENSITIES, MASK_PAIRS, SHAPES, VALUE_PAIRS
 from tools.measuring.roundness import circularity, perimeter
 from tools.measuring.sizes import area, count, fraction_of_image
@@ -40,18 +40,16 @@ __all__ = [
     "Diameters",
     "Mask",
     "Parts",
-    "Range",
+    "RangeRule",
     "Segment",
     "Spacing",
     "Value",
     "area",
-    "area_range",
     "bounding_box",
     "centroid",
     "change",
     "circularity",
     "count",
-    "diameter_ranges",
     "diameters",
     "dice",
     "distance",

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
 
 from parser_model.errors import ToolError
 from tools.measuring.checks import Mask, Spacing, checked
 from tools.measuring.intensity import Image
 from tools.measuring.parts import find_parts
-from tools.measuring.ranges import Probability, Range, area_range, diameter_ranges
+from tools.measuring.ranges import Probability, RangeRule
 from tools.measuring.registry import INTENSITIES, SHAPES
 from tools.measuring.value import Value, joined
 from tools.units import Unit
-
-RangeFunction = Callable[[Probability, Mask, Spacing], Range]
-
-
-def _image_range(probability: Probability, mask: Mask, spacing_mm: Spacing) -> Range:
-    low, high = area_range(probability, mask)
-    return Range(100 * low / mask.size, 100 * high / mask.size)
-
-
-RANGES: Final[dict[str, RangeFunction]] = {
-    "area": area_range,
-    "fraction_of_image": _image_range,
-    "longest_diameter": lambda *given: diameter_ranges(*given)[0],
-    "perpendicular_diameter": lambda *given: diameter_ranges(*given)[1],
-}
 
 
 def measure(
@@ -39,6 +23,7 @@ def measure(
     values: Image | None = None,
     value_unit: Unit = "1",
     probability: Probability | None = None,
+    ranges: RangeRule | None = None,
     part: int | None = None,
 ) -> tuple[Value, ...]:
     """Measure one thing on exactly the pixels of `mask`.
@@ -54,7 +39,8 @@ def measure(
     values : (H, W) ndarray, optional
         What intensities are measured on, in `value_unit` (HU for CT, else 1).
     probability : (H, W) floating ndarray, optional
-        Gives areas and diameters their low-high; see `tools.measuring.ranges`.
+    ranges : RangeRule, optional
+        Both together give sizes their low-high; see `tools.measuring.ranges`.
     part : int, optional
         The number of the part that `mask` is, to be noted in the result.
 
@@ -75,9 +61,8 @@ def measure(
         found = joined(INTENSITIES[name](mask, values, value_unit))
     elif name in SHAPES:
         found = joined(SHAPES[name].function(mask, spacing_mm))
-        if probability is not None and name in RANGES:
-            low, high = RANGES[name](probability, mask, spacing_mm)
-            found = tuple(value.with_range(low, high) for value in found)
+        if probability is not None and ranges is not None:
+            found = tuple(ranges.ranged(v, probability, mask, spacing_mm) for v in found)
     else:
         known = ", ".join((*SHAPES, *INTENSITIES))
         raise ToolError(f"I can't measure {name!r}; I can measure {known}.")
@@ -92,6 +77,7 @@ def measure_mask(
     values: Image | None = None,
     value_unit: Unit = "1",
     probability: Probability | None = None,
+    ranges: RangeRule | None = None,
     part: int | None = None,
 ) -> list[Value]:
     """Measure several things on a mask as it was segmented, part by part where that is needed.
@@ -119,6 +105,7 @@ def measure_mask(
             values=values,
             value_unit=value_unit,
             probability=probability,
+            ranges=ranges,
             part=number,
         )
     return measured

@@ -1,114 +1,161 @@
 """How far a size could be off: low-high from the probability map and the pixel limit.
 
-UNCALIBRATED. The limits 0.3 and 0.7 are a choice, not a confidence level: how often the true size
-lies within is not known until coverage is checked against reference outlines.
+A range is a share of the measured size. How wide it must be for the true size to lie inside is
+learnt on reference outlines and kept with the weights (`parser_model.range_calibration`); without
+that there is none. It is never narrower than what the pixels alone leave open.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tools.measuring.callipers import Diameters, Segment, diameters
-from tools.measuring.checks import Mask, Spacing, checked, pixel_size
-from tools.measuring.parts import find_parts
+from parser_model.range_calibration import RangeCalibration, family
+from tools.measuring.checks import Mask
 from tools.measuring.roundness import outline_length
+from tools.measuring.value import Value
 
-SURE, POSSIBLE = 0.7, 0.3
+QUANTITY_OF: Final = {
+    "area": "area",
+    "fraction_of_image": "area",
+    "volume": "area",
+    "longest_diameter": "longest_diameter",
+    "max_3d_diameter": "longest_diameter",
+    "perpendicular_diameter": "perpendicular_diameter",
+    "short_axis": "perpendicular_diameter",
+}
+"""Measurements that have a range, and the quantity it is learnt on."""
 MASK_AT = 0.5
+_BANDS = ((0.3, 0.7), (0.1, 0.9))  # lenient and strict thresholds
+_MOST_LENIENT = 0.1
+_LEAST_BAND = 0.02
 Probability = NDArray[Any]
-"""(H, W) floating, in [0, 1], in the frame of the mask."""
+"""(H, W) or (H, W, S) floating, in [0, 1], in the frame of the mask."""
 
 
-class Range(NamedTuple):
-    """Low and high, in the unit of the measurement."""
+@dataclass(frozen=True, eq=False)
+class RangeRule:
+    """Gives values of one object their ranges.
 
-    low: float
-    high: float
-
-
-def tight_and_wide(probability: Probability, part_mask: Mask) -> tuple[Mask, Mask]:
-    """The part as it would be at a strict and at a lenient threshold.
-
-    Returns
-    -------
-    tight : (H, W) bool ndarray
-        Pixels of the part with probability of at least 0.7; may be empty.
-    wide : (H, W) bool ndarray
-        The part and what is connected to it at a probability of at least 0.3, without pixels
-        that already belong to other parts (0.5 or more).
+    Attributes
+    ----------
+    calibration : RangeCalibration or None
+        None: values stay without range.
+    modality, target : str or None
+        Of the object; what is unknown is treated as the average of all.
     """
-    mask, probability = checked(part_mask), np.asarray(probability)
+
+    calibration: RangeCalibration | None
+    modality: str | None = None
+    target: str | None = None
+
+    def ranged(
+        self,
+        value: Value,
+        probability: Probability,
+        mask: Mask,
+        spacing_mm: tuple[float, ...] | None = None,
+    ) -> Value:
+        """A value with its range, or as it was where there is none for it.
+
+        Parameters
+        ----------
+        value : Value
+            Measured on `mask`.
+        probability : (H, W) or (H, W, S) floating ndarray
+        mask : ndarray of bool, same shape
+            The whole object, or the part measured.
+        spacing_mm : tuple of float or None
+            Size of a pixel along each axis, as it was measured with.
+
+        Raises
+        ------
+        ValueError
+            If the probability map is not floating or of another shape.
+        """
+        if self.calibration is None or value.name not in QUANTITY_OF:
+            return value
+        evidence = range_evidence(probability, mask)
+        quantity = QUANTITY_OF[value.name]
+        pixel = pixel_share(mask) if quantity == "area" else _length_share(value, spacing_mm)
+        low, high = self.calibration.models[quantity].ends(
+            evidence[None], [(family(self.modality), self.target or "")], np.array([pixel])
+        )
+        most = mask.size / np.count_nonzero(mask) if quantity == "area" else math.inf
+        return value.with_range(value.number * low[0], value.number * min(high[0], most))
+
+
+def range_evidence(probability: Probability, mask: Mask) -> NDArray[np.float64]:
+    """What a probability map says about how sure a size is, (E,), as in `RANGE_EVIDENCE`.
+
+    For two pairs of thresholds, how much larger the object is at the lenient one than at the
+    strict one; how much of the image it takes; in how many parts. Lenient includes only what is
+    connected to the mask and belongs to no other part (0.5 or more). The image of a volume is
+    its slices with the object.
+
+    Raises
+    ------
+    ValueError
+        If the probability map is not floating or of another shape than the mask.
+    """
+    probability = np.asarray(probability)
     if probability.shape != mask.shape or not np.issubdtype(probability.dtype, np.floating):
         raise ValueError(f"a probability map is floating {mask.shape}, got {probability.shape}")
-    allowed = mask | ((probability >= POSSIBLE) & (probability < MASK_AT))
-    found, count = ndimage.label(allowed, structure=np.ones((3, 3), dtype=bool))
+    around = _neighbourhood(mask)
+    near, p = mask[around], probability[around]
+    touching = np.ones((3,) * mask.ndim, dtype=bool)
+    found, count = ndimage.label(near | ((p >= _MOST_LENIENT) & (p < MASK_AT)), structure=touching)
     reached = np.zeros(count + 1, dtype=bool)
-    reached[found[mask]] = True
-    wide: Mask = reached[found]
-    return mask & (probability >= SURE), wide
+    reached[found[near]] = True
+    reached[0] = False
+    possible = reached[found]
+    evidence = []
+    for lenient, strict in _BANDS:
+        wide = np.count_nonzero(near | (possible & (p >= lenient)))
+        tight = np.count_nonzero(near & (p >= strict))
+        # Half a pixel more on both sides: a logarithm where nothing is sure.
+        evidence.append(math.log(math.log((wide + 0.5) / (tight + 0.5)) + _LEAST_BAND))
+    slices = np.count_nonzero(near.any(axis=(0, 1))) if mask.ndim == 3 else 1
+    image = mask.shape[0] * mask.shape[1] * slices
+    evidence.append(math.log(np.count_nonzero(near) / image))
+    evidence.append(math.log(ndimage.label(near, structure=touching)[1]))
+    return np.array(evidence)
 
 
-def area_range(probability: Probability, part_mask: Mask, spacing_mm: Spacing = None) -> Range:
-    """Low-high of an area, in mm2 (or px2).
+def pixel_share(mask: Mask) -> float:
+    """The pixel limit of an area or a volume: half a pixel along the outline, as a share of it."""
+    planes = [mask] if mask.ndim == 2 else [mask[..., k] for k in range(mask.shape[2])]
+    rim = sum(0.5 * outline_length(plane) for plane in planes if plane.any())
+    return float(rim / np.count_nonzero(mask))
 
-    Low: the area at probability 0.7, or the area less half a pixel along the outline, whichever
-    is smaller. High: the area at 0.3, or half a pixel more, whichever is larger. The measured
-    area always lies within; more than the image is never claimed.
+
+def _length_share(value: Value, spacing_mm: tuple[float, ...] | None) -> float:
+    """The pixel limit of a length, as a share of it: half a pixel at each end.
+
+    The room of a pixel in the direction of the line lies between its side and its diagonal; the
+    line less this is the distance between the centres of its end pixels.
     """
-    tight, wide = tight_and_wide(probability, part_mask)
-    height, width = pixel_size(spacing_mm)
-    pixels = np.count_nonzero(part_mask)
-    rim = 0.5 * outline_length(part_mask)  # in pixels: a strip half a pixel wide
-    low = max(0.0, min(float(np.count_nonzero(tight)), pixels - rim))
-    high = min(float(part_mask.size), max(float(np.count_nonzero(wide)), pixels + rim))
-    return Range(float(low * height * width), float(high * height * width))
+    if value.endpoints is None:
+        return max(spacing_mm or (1.0,)) / value.number
+    start, end = value.endpoints
+    size = spacing_mm or (1.0,) * len(start)
+    steps = [abs(b - a) * mm for a, b, mm in zip(start, end, size, strict=True)]
+    room = sum(step * mm for step, mm in zip(steps, size, strict=True)) / math.hypot(*steps)
+    return room / value.number
 
 
-def diameter_ranges(
-    probability: Probability, part_mask: Mask, spacing_mm: Spacing = None
-) -> tuple[Range, Range]:
-    """Low-high of the longest and the perpendicular diameter of one part, in mm (or px).
-
-    As for the area: the diameters at 0.7 (of the largest part left) and at 0.3, or half the room
-    that a pixel takes in that direction less or more at each end, whichever is wider.
-    """
-    tight, wide = tight_and_wide(probability, part_mask)
-    measured = diameters(part_mask, spacing_mm)
-    left = find_parts(tight)
-    smaller = diameters(left.part(1), spacing_mm) if len(left) else None
-    larger = diameters(wide, spacing_mm)
-    longest, across = (
-        _range(which, measured, smaller, larger, pixel_size(spacing_mm)) for which in (0, 1)
-    )
-    return longest, across
-
-
-def _range(
-    which: int,
-    measured: Diameters,
-    smaller: Diameters | None,
-    larger: Diameters,
-    size: tuple[float, float],
-) -> Range:
-    segment = measured[which]
-    pixel = _pixel_along(segment, size)
-    tight = 0.0 if smaller is None else smaller[which].length
-    return Range(
-        max(0.0, min(tight, segment.length - pixel)),
-        max(larger[which].length, segment.length + pixel),
-    )
-
-
-def _pixel_along(segment: Segment, size: tuple[float, float]) -> float:
-    """How much room a pixel takes in the direction of a line, in mm (or px).
-
-    Between the side of a pixel and its diagonal. The line less this is the distance between the
-    centres of its end pixels, the least that pixels whose centres are inside can mean.
-    """
-    steps = [abs(b - a) * mm for a, b, mm in zip(segment.start, segment.end, size, strict=True)]
-    return (steps[0] * size[0] + steps[1] * size[1]) / math.hypot(*steps)
+def _neighbourhood(mask: Mask) -> tuple[slice, ...]:
+    """The box of a mask with half its size more on every side, at least eight pixels."""
+    boxes = []
+    for axis in range(mask.ndim):
+        others = tuple(a for a in range(mask.ndim) if a != axis)
+        inside = np.flatnonzero(mask.any(axis=others))
+        first, last = int(inside[0]), int(inside[-1]) + 1
+        more = max(8, (last - first) // 2)
+        boxes.append(slice(max(0, first - more), last + more))
+    return tuple(boxes)

@@ -1,0 +1,174 @@
+"""Ranges are true for patients they were not fitted on, and belong to one set of weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parser_model import SetupError
+from parser_model.range_calibration import (
+    QUANTITIES,
+    RangeCalibration,
+    family,
+    ranges_file,
+    ranges_of,
+    read_ranges,
+    to_ratio,
+    to_scatter,
+    write_ranges,
+)
+from parser_model.range_fitting import (
+    RangeTable,
+    cross_fitted_ends,
+    fit_ranges,
+    patient_folds,
+)
+
+SHA = "ab" * 32
+
+
+def table(n=240, *, missed=0.0, seed=0, per_patient=3):
+    """Sizes with a known law: wrong by a spread that the first evidence tells."""
+    rng = np.random.default_rng(seed)
+    evidence = rng.normal(size=(n, 4))
+    kinds = tuple(("CT", "liver") if i % 2 else ("MRI", "tumor") for i in range(n))
+    bias = np.array([0.3 if target == "tumor" else 0.0 for _, target in kinds])
+    error = bias + np.exp(-2.0 + 0.7 * evidence[:, 0]) * rng.laplace(size=n)
+    ratio = to_ratio(error)
+    ratio[rng.random(n) < missed] = np.nan
+    patients = tuple(f"{kinds[i][0]}-{i // (2 * per_patient)}" for i in range(n))
+    return RangeTable(evidence, ratio, np.full(n, 0.01), kinds, patients)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_ranges(table())
+
+
+def covered(some, low, high):
+    """Share of all objects that lies inside, by modality."""
+    inside = (some.ratio >= low) & (some.ratio <= high)
+    return {str(m): float(inside[some.modalities == m].mean()) for m in set(some.modalities)}
+
+
+@pytest.mark.parametrize("missed", [0.0, 0.08])
+def test_the_true_size_is_inside_as_often_as_promised(missed):
+    some = table(missed=missed)
+    low, high = cross_fitted_ends(some, folds=3)
+    assert np.isnan(low).sum() == np.isnan(some.ratio).sum()
+    assert all(0.80 <= share <= 0.95 for share in covered(some, low, high).values())
+
+
+def test_it_holds_for_objects_never_seen(fitted):
+    new = table(n=600, seed=1)
+    low, high = fitted.ends(new.evidence, new.kinds, new.pixel)
+    assert all(0.80 <= share <= 0.96 for share in covered(new, low, high).values())
+
+
+def test_the_evidence_makes_ranges_tighter_than_a_constant(fitted):
+    new = table(n=600, seed=1)
+    low, high = fitted.ends(new.evidence, new.kinds, new.pixel)
+    inside = (new.ratio >= low) & (new.ratio <= high)
+    k = np.sort(np.abs(new.ratio - 1))[inside.sum() - 1]
+    assert np.median(high - low) <= 0.8 * (k + min(k, 1))
+
+
+def test_a_target_that_is_measured_too_small_gets_a_range_upwards(fitted):
+    kinds = [("MRI", "tumor"), ("CT", "liver")]
+    low, high = fitted.ends(np.zeros((2, 4)), kinds, np.full(2, 0.01))
+    assert high[0] - 1 > 2 * (1 - low[0])
+    assert high[1] < high[0]
+
+
+def test_too_many_missed_cannot_be_made_up_for():
+    some = table(missed=0.4)
+    low, high = cross_fitted_ends(some, folds=3)
+    assert all(share < 0.8 for share in covered(some, low, high).values())
+
+
+def test_a_patient_is_never_on_both_sides():
+    some = table()
+    folds = patient_folds(some)
+    assert sum(held.sum() for held in folds) == len(some.ratio)
+    for held in folds:
+        inside = {p for p, h in zip(some.patients, held, strict=True) if h}
+        outside = {p for p, h in zip(some.patients, held, strict=True) if not h}
+        assert not inside & outside
+        assert set(some.part(held).modalities) == {"CT", "MRI"}
+
+
+@given(
+    st.floats(-20, 20), st.sampled_from([("CT", "liver"), ("OCT", "?"), ("", "")]), st.floats(0, 2)
+)
+def test_a_range_always_holds_the_measured_size_and_the_pixel_limit(fitted, x, kind, pixel):
+    low, high = fitted.ends(np.full((1, 4), x), [kind], np.array([pixel]))
+    assert 0 <= low[0] <= max(0, 1 - pixel)
+    assert 1 + pixel <= high[0] < np.inf
+
+
+@given(st.floats(0, 100))
+def test_ratio_and_scatter_are_inverse(ratio):
+    assert float(to_ratio(to_scatter(np.array(ratio)))) == pytest.approx(ratio, abs=1e-9)
+
+
+def test_mri_sequences_count_as_one():
+    assert {family(m) for m in ("MRI", "MRI-FLAIR", "MRI-T1-Gd")} == {"MRI"}
+    assert (family("X-Ray"), family(None)) == ("X-Ray", "")
+
+
+@pytest.fixture
+def kept(fitted):
+    return RangeCalibration("test", SHA, "shapes", dict.fromkeys(QUANTITIES, fitted))
+
+
+def test_a_file_gives_back_the_same_ranges(tmp_path, kept, fitted):
+    write_ranges(tmp_path / "r.json", kept)
+    again = read_ranges(tmp_path / "r.json", SHA)
+    assert again is not None
+    new = table(n=20, seed=3)
+    for quantity in QUANTITIES:
+        ends = again.models[quantity].ends(new.evidence, new.kinds, new.pixel)
+        assert np.allclose(ends, fitted.ends(new.evidence, new.kinds, new.pixel))
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.json"]
+
+
+def test_ranges_of_other_weights_are_not_borrowed(tmp_path, kept):
+    write_ranges(tmp_path / "r.json", kept)
+    assert read_ranges(tmp_path / "r.json", "cd" * 32) is None
+    assert read_ranges(tmp_path / "none.json", SHA) is None
+    write_ranges(tmp_path / "old.json", replace(kept, evidence=("other",)))
+    assert read_ranges(tmp_path / "old.json", SHA) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"weights_sha256": "' + SHA + '"}'])
+def test_a_damaged_file_is_told(tmp_path, text):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(SetupError, match=r"r\.json is damaged; fit it again"):
+        read_ranges(tmp_path / "r.json", SHA)
+
+
+def test_what_the_user_fitted_is_found_by_the_weights(tmp_path, monkeypatch, kept):
+    monkeypatch.setenv("PARSECHAT_HOME", str(tmp_path))
+    ranges_of.cache_clear()
+    assert ranges_of(SHA) is None
+    assert ranges_of(None) is None
+    ranges_of.cache_clear()
+    ranges_file("biomedparse").parent.mkdir()
+    write_ranges(ranges_file("biomedparse"), kept)
+    assert ranges_of(SHA) is not None
+    ranges_of.cache_clear()
+
+
+def test_the_shipped_ranges_belong_to_the_shipped_weights():
+    from parser_model.loading import WEIGHTS
+
+    with (WEIGHTS / "compact.safetensors").open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    assert read_ranges(WEIGHTS / "compact.ranges.json", sha256), (
+        "new weights need: parsechat models calibrate compact --data DIR --out parser_model/weights"
+    )

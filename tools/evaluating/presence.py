@@ -1,0 +1,98 @@
+"""Is an object told to be there where it is, and only there? As the parser decides today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parser_model.ontology import Ontology
+from parser_model.training.data import (
+    Sample,
+    absent_targets,
+    read_image,
+    read_mask,
+    same_site_absent,
+)
+from parser_model.training.score import auroc
+from parser_model.types import Parser
+from tools.evaluating.answers import Progress
+
+_FOREIGN = 12  # absent targets of other sites that are asked of each image
+PRESENT, SAME_SITE, OTHER_SITES = "present", "same_site", "other_sites"
+
+
+def asked_of(sample: Sample, names: Ontology, rng: np.random.Generator) -> dict[str, str]:
+    """What an image is asked for: target to whether it is there, or why it surely is not.
+
+    An empty mask says that its target is absent from an image of its own kind; so does a missing
+    mask where the source labels all of that kind. Of the targets of other sites some are drawn.
+    """
+    local = same_site_absent(sample)
+    foreign = [t for t in absent_targets(sample, names) if t not in local]
+    asked = {str(t): OTHER_SITES for t in rng.permutation(foreign)[:_FOREIGN]}
+    asked |= dict.fromkeys(local, SAME_SITE)
+    for target, path in sorted(sample.masks.items()):
+        asked[target] = PRESENT if read_mask(path).any() else SAME_SITE
+    return asked
+
+
+def presence_report(
+    parser: Parser,
+    samples: Sequence[Sample],
+    names: Ontology,
+    *,
+    tell: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Present objects kept, absent ones refused, and how well the score ranks them.
+
+    Parameters
+    ----------
+    parser : Parser
+    samples : sequence of Sample
+    names : Ontology
+    tell : bool
+        Give the parser the modality.
+    progress : callable, optional
+
+    Returns
+    -------
+    dict
+        ``present`` {objects, kept}; ``same_site`` and ``other_sites`` {objects, refused, auroc};
+        shares and AUROC are null where there are no objects, or no scores.
+    """
+    rng = np.random.default_rng(0)
+    kinds: list[str] = []
+    decided: list[bool] = []
+    scores: list[float] = []
+    for done, sample in enumerate(samples, 1):
+        asked = asked_of(sample, names, rng)
+        if asked:
+            image = read_image(sample.image, None)
+            modality = sample.place.modality if tell else None
+            for found in parser.parse([image], list(asked), modality=modality)[0]:
+                kinds.append(asked[found.phrase])
+                decided.append(found.present)
+                scores.append(np.nan if found.presence is None else found.presence)
+        if progress:
+            progress(done, len(samples))
+    kind, kept, score = np.array(kinds, np.str_), np.array(decided, bool), np.array(scores, float)
+    there = kind == PRESENT
+    report: dict[str, Any] = {PRESENT: {"objects": int(there.sum()), "kept": _share(kept[there])}}
+    for absent in (SAME_SITE, OTHER_SITES):
+        rows = kind == absent
+        both = (rows | there) & np.isfinite(score)
+        ranked = rows[both].any() and there[both].any()
+        report[absent] = {
+            "objects": int(rows.sum()),
+            "refused": _share(~kept[rows]),
+            "auroc": round(auroc(score[both], there[both]), 4) if ranked else None,
+        }
+    return report
+
+
+def _share(true: NDArray[np.bool_]) -> float | None:
+    return round(float(true.mean()), 4) if true.size else None
