@@ -7,11 +7,11 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from parser_model.errors import FileError
+from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_frames import frame_stack
 from tools.reading.dicom_geometry import read_geometry
 from tools.reading.dicom_pixels import (
@@ -50,7 +50,7 @@ def read(file: BinaryIO, limits: Limits) -> Scan:
     FileError
         For a DICOM object that holds no image, and damage.
     """
-    dataset = dcmread(file, force=True)  # force: `sniff` knows files without preamble
+    dataset = read_dataset(file)
     check_kind(dataset)
     if is_tiled(dataset):
         pixels, notes = read_tiles(dataset, limits)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from tools.reading.containers import Entry
 from tools.reading.dicom import is_directory, is_localizer
+from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_frames import valid_cosines
 from tools.reading.dicom_pixels import is_grey
 from tools.reading.dicom_slides import fits, is_label_photo, is_tiled, level_size
@@ -19,13 +19,13 @@ from tools.reading.dicom_words import NO_IMAGES, body_part, modality
 from tools.reading.limits import Limits
 
 # Read alone: the rest of a header costs time in hundreds of files.
-_TAGS: Final = [
+_TAGS: Final = (
     "SOPClassUID", "Modality", "ImageType", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
     "AcquisitionNumber", "TemporalPositionIdentifier", "EchoTime", "BodyPartExamined", "Rows",
     "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated",
     "PixelRepresentation", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing", "DirectoryRecordSequence", "TotalPixelMatrixRows", "TotalPixelMatrixColumns",
-]  # fmt: skip
+)  # fmt: skip
 
 # Slices of these make a stack even without places; pictures of other kinds are no slices then.
 _SLICED: Final = frozenset({"CT", "MR", "PT"})
@@ -80,7 +80,7 @@ def read_header(file: BinaryIO, entry: Entry, number: int, limits: Limits) -> He
     Exception
         Any, for a damaged file.
     """
-    dataset = dcmread(file, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+    dataset = read_dataset(file, pixels=False, tags=_TAGS)
     rows, columns = whole_number(dataset, "Rows", 0), whole_number(dataset, "Columns", 0)
     if is_directory(dataset):
         rows = 0

@@ -6,10 +6,10 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from parser_model.errors import FileError
+from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_frames import frame_position, row_cosines
 from tools.reading.dicom_pixels import check_mask_size, stored_frames
 from tools.reading.dicom_tags import code, first_number, frame_group, items, numbers, whole_number
@@ -51,7 +51,7 @@ def read(
     FileError
         If it holds no masks, does not say where they lie, or they lie elsewhere.
     """
-    dataset = dcmread(file, force=True)
+    dataset = read_dataset(file)
     if code(dataset, "Modality") != "SEG" or "PixelData" not in dataset:
         raise FileError("This DICOM file holds no masks; give a segmentation.")
     frames = check_mask_size(dataset, limits)

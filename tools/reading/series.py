@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 
 from parser_model.errors import FileError, RequestError
 from tools.reading import dicom
 from tools.reading.containers import Entry, folder_entries, zip_entries
+from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_headers import Header, read_header, share_stack
 from tools.reading.dicom_pixels import check_size, grey_frames, stacked
 from tools.reading.dispatch import call_reader
@@ -166,7 +166,7 @@ def _read_stack(headers: Sequence[Header], limits: Limits) -> Scan:
         were = "1 slice is damaged and was" if lost == 1 else f"{lost} slices are damaged and were"
         notes = (f"{were} left out, so volumes would be off.", *notes)
     with ordered[len(ordered) // 2].entry.open() as file:
-        dataset = dcmread(file, force=True, stop_before_pixels=True)
+        dataset = read_dataset(file, pixels=False)
     # Each plane goes as soon as it is copied: the stack must not need twice its memory.
     pixels = stacked((planes.pop(header.number) for header in ordered), len(ordered))
     return dicom.make_scan(
@@ -189,7 +189,7 @@ def _plane(header: Header, limits: Limits) -> NDArray[Any]:
     """Values (H, W) of one slice."""
     with header.entry.open() as file:
         try:
-            dataset = dcmread(file, force=True)
+            dataset = read_dataset(file)
             dicom.check_kind(dataset)
             check_size(dataset, limits)
             return next(grey_frames(dataset, (0,)))
@@ -215,13 +215,18 @@ def _left_out(found: _Found, index: int, *, by_size: bool) -> tuple[str, ...]:
             f"This {found.kind} holds {count} series; {chosen} ({_size(found.series[index])}) was "
             f"read; others: {_and(listed)}.",
         )
-    rest = (
+    left = _counted(found)
+    return (*notes, f"Left out: {left}.") if left else notes
+
+
+def _counted(found: _Found) -> str:
+    """The files that are in no series, in words."""
+    counts = (
         (found.without_image, "DICOM file without an image", "DICOM files without an image"),
         (found.damaged, "damaged file", "damaged files"),
         (found.unknown + len(found.other_formats), "other file", "other files"),
     )
-    left = [f"{n} {one if n == 1 else many}" for n, one, many in rest if n]
-    return (*notes, f"Left out: {_and(left)}.") if left else notes
+    return _and([f"{n} {one if n == 1 else many}" for n, one, many in counts if n])
 
 
 def _size(group: Sequence[Header]) -> str:
@@ -257,12 +262,7 @@ def _read_other(found: _Found, limits: Limits, series: int | None) -> Scan:
         raise FileError(
             f"This {found.kind} holds another archive; unpack it and give what is in it."
         )
-    counts = (
-        (found.without_image, "DICOM files without an image"),
-        (found.damaged, "damaged files"),
-        (found.unknown, "files of other kinds"),
-    )
-    holds = _and([f"{number} {what}" for number, what in counts if number])
+    holds = _counted(found)
     raise FileError(f"This {found.kind} holds no image" + (f" but {holds}." if holds else "."))
 
 
