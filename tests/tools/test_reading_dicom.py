@@ -105,6 +105,22 @@ def test_window_of_the_file(opened):
     assert opened(WindowCenter=40).window is None
 
 
+def voi_table(first, greys):
+    table = item(LUTDescriptor=[len(greys), first, 16], LUTData=greys)
+    for keyword in ("LUTDescriptor", "LUTData"):
+        table[keyword].VR = "US"
+    return {"VOILUTSequence": sequence(table)}
+
+
+def test_a_table_for_display_gives_a_window(opened):
+    # Dark up to 102, bright from 105 on: centre and width of what lies between.
+    assert opened(**voi_table(100, [0, 0, 0, 300, 600, 900, 900])).window == (103.5, 3.0)
+    assert opened(**voi_table(100, [900, 600, 0])).window == (101.0, 2.0)
+    assert opened(**voi_table(100, [5, 5, 5])).window is None
+    both = voi_table(100, [0, 1]) | {"WindowCenter": 40, "WindowWidth": 400}
+    assert opened(**both).window == (40.0, 400.0)
+
+
 def test_colour_and_palette(opened):
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
     scan = opened(pixels)

@@ -91,6 +91,8 @@ def list_series(
 ) -> tuple[SeriesInfo, ...]:
     """The DICOM image series in a folder or zip archive, the one read by default first.
 
+    At most the 1,000 largest.
+
     Parameters
     ----------
     path : str or path-like

@@ -22,7 +22,7 @@ from tools.reading.dicom_pixels import (
     stacked,
 )
 from tools.reading.dicom_slides import is_label_photo, is_tiled, read_tiles
-from tools.reading.dicom_tags import code, codes, first_number, frame_group
+from tools.reading.dicom_tags import code, codes, first_number, frame_group, items, numbers
 from tools.reading.dicom_words import NO_IMAGES, body_part, modality
 from tools.reading.limits import Limits
 from tools.reading.pictures import without_equal_channels
@@ -153,9 +153,27 @@ def _in_hounsfield(dataset: Dataset) -> bool:
 
 
 def _window(dataset: Dataset) -> tuple[float, float] | None:
-    """The first display window (centre, width) of the file."""
+    """The first display window (centre, width) of the file; without one, that of its VOI table."""
     group = frame_group(dataset, "FrameVOILUTSequence", "WindowCenter")
     centre, width = first_number(group, "WindowCenter"), first_number(group, "WindowWidth")
-    if centre is None or width is None or width <= 0:
+    if centre is not None and width is not None and width > 0:
+        return centre, width
+    tables = items(dataset, "VOILUTSequence")
+    return _table_window(tables[0]) if tables else None
+
+
+def _table_window(table: Dataset) -> tuple[float, float] | None:
+    """The values between which a VOI table rises from its darkest to its brightest grey."""
+    described = numbers(table, "LUTDescriptor", 3)
+    stored = table.get("LUTData")
+    if described is None or stored is None:
         return None
-    return centre, width
+    greys = np.frombuffer(stored, "<u2") if isinstance(stored, bytes) else np.array(stored)
+    if greys.dtype.kind not in "iu" or greys.size < 2 or greys.min() == greys.max():
+        return None
+    rising = greys[0] < greys[-1]
+    dark, bright = (greys == greys.min(), greys == greys.max())
+    below, above = (dark, bright) if rising else (bright, dark)
+    first = described[1] + int(np.flatnonzero(below)[-1])
+    last = described[1] + int(np.flatnonzero(above)[0])
+    return ((first + last) / 2, last - first) if last > first else None

@@ -21,6 +21,7 @@ _NO_PLACE: Final = (
     "This segmentation does not say where its masks lie, so they cannot be put on a scan."
 )
 _ELSEWHERE: Final = "These masks lie elsewhere than the scan; give the scan that they belong to."
+_MOST_SEGMENTS: Final = 2000
 _TURN: Final = 1e-3  # of direction cosines
 _SAME_PLANE_MM: Final = 1e-3
 
@@ -81,6 +82,8 @@ def _segments(dataset: Dataset) -> dict[int, str]:
             found[number] = mask_name(texts, number)
     if not found:
         raise FileError("This segmentation lists no segments; it is damaged.")
+    if len(found) > _MOST_SEGMENTS:
+        raise FileError(f"This segmentation has {len(found):,} segments; the limit is 2,000.")
     return found
 
 

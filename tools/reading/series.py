@@ -31,6 +31,7 @@ _NO_PLACES: Final = (
     "there are no volumes."
 )
 _MOST_TOLD: Final = 6
+_MOST_LISTED: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,6 @@ def _list(found: _Found) -> tuple[dict[str, Any], NDArray[Any]]:
             "body_part": group[0].body_part,
             "plane": group[0].plane,
         }
-        for number, group in enumerate(found.series, 1)
+        for number, group in enumerate(found.series[:_MOST_LISTED], 1)
     ]
     return {"series": listed}, np.zeros(1, np.uint8)  # no array to give
