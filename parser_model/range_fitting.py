@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from parser_model.range_calibration import (
     EVERY_MODALITY,
@@ -101,11 +102,14 @@ def fit_ranges(table: RangeTable, coverage: float = COVERAGE) -> RangeModel:
     """
     answered = table.part(table.answered)
     middle, spread = np.zeros(len(answered.ratio)), np.zeros(len(answered.ratio))
-    for held in patient_folds(answered):
-        model = _fit_spread(answered.part(~held))
-        middle[held], spread[held] = model.expected(
-            answered.evidence[held], answered.part(held).kinds
-        )
+    # Many tiny steps: on a busy machine threads would mostly wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        whole = _fit_spread(answered)
+        for held in patient_folds(answered):
+            model = _fit_spread(answered.part(~held))
+            middle[held], spread[held] = model.expected(
+                answered.evidence[held], answered.part(held).kinds
+            )
     modalities = answered.modalities
     reach = {}
     for modality in (*sorted(set(modalities)), EVERY_MODALITY):
@@ -119,7 +123,6 @@ def fit_ranges(table: RangeTable, coverage: float = COVERAGE) -> RangeModel:
         reach[str(modality)] = _reach(
             answered, middle, spread, weight / weight.sum(), min(level, _MOST_COVERED)
         )
-    whole = _fit_spread(answered)
     return RangeModel(whole.middle, whole.log_spread, whole.slopes, reach)
 
 

@@ -1,0 +1,203 @@
+"""Scores with known answers: agreement, presence, ranges, kinds of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from parser_model.errors import FileError
+from parser_model.ontology import ontology
+from parser_model.range_calibration import QUANTITIES
+from parser_model.range_fitting import RangeTable
+from parser_model.training.data import read_folder
+from tests.outlined import Blurred, disc, write_outlined
+from tools.evaluating import (
+    MaskFolder,
+    Overlap,
+    ParserAnswers,
+    coverage_report,
+    cross_fitted_report,
+    dice_report,
+    fit_range_calibration,
+    modality_report,
+    overlaps,
+    presence_report,
+    range_tables,
+    shipped_report,
+    surface_dice,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    write_outlined(root, 80)
+    return root
+
+
+@pytest.fixture(scope="module")
+def samples(data):
+    return read_folder(data, "val")
+
+
+def test_the_reference_agrees_with_itself(data, samples):
+    found = overlaps(MaskFolder("reference", data / "val_mask").to(samples))
+    assert len(found) == 80
+    assert {(s.dice, s.surface_dice, s.failed) for s in found} == {(1.0, 1.0, False)}
+
+
+def test_a_missing_mask_is_a_failure_and_a_smaller_one_is_brought_to_size(data, samples, tmp_path):
+    first, second = (next(iter(s.masks.values())) for s in samples[:2])
+    with Image.open(first) as mask:
+        mask.resize((32, 32), Image.Resampling.NEAREST).save(tmp_path / first.name)
+    found = overlaps(MaskFolder("tool", tmp_path).to(samples[:2]))
+    assert second.name not in {path.name for path in tmp_path.iterdir()}
+    assert 0.9 < found[0].dice < 1
+    assert (found[1].dice, found[1].surface_dice, found[1].failed) == (0, 0, True)
+
+
+def test_a_folder_without_such_masks_is_refused(samples, tmp_path):
+    with pytest.raises(FileError, match="is not there"):
+        list(MaskFolder("tool", tmp_path / "none").to(samples))
+    with pytest.raises(FileError, match="No mask in"):
+        list(MaskFolder("tool", tmp_path).to(samples))
+
+
+def test_the_parser_is_asked_for_what_is_outlined(samples):
+    for tell, told in ((True, {"CT", "dermoscopy"}), (False, {None})):
+        parser = Blurred()
+        answers = list(ParserAnswers("blurred", parser, tell).to(samples[:6]))
+        assert set(parser.told) == told
+        assert [a.target for a in answers] == ["liver", "lesion"] * 3
+
+
+def test_surface_dice_of_shifted_squares():
+    square = np.zeros((40, 40), bool)
+    square[10:20, 10:20] = True
+    shifted = np.roll(square, 2, axis=1)
+    assert surface_dice(square, shifted, 2.0) == 1.0
+    # At a tolerance of 1, 9 of the 10 pixels above and below stay near, and 2 of the inner side.
+    assert surface_dice(square, shifted, 1.0) == pytest.approx((9 + 9 + 2) / 36)
+    assert surface_dice(square, np.roll(square, 15, axis=0), 2.0) == 0.0
+    nothing = np.zeros_like(square)
+    assert (surface_dice(square, nothing), surface_dice(nothing, nothing)) == (0.0, 1.0)
+
+
+def overlap(modality, target, patient, dice):
+    return Overlap(modality, target, patient, dice, dice, refused=False)
+
+
+def test_the_headline_is_the_mean_of_the_modalities():
+    scores = [
+        *(overlap("CT", "liver", f"p{i}", 0.9) for i in range(9)),
+        overlap("CT", "rare", "p0", 0.0),
+        overlap("MRI", "tumor", "q", 0.5),
+    ]
+    report = dice_report(scores, {("CT", "liver"), ("MRI", "tumor")})
+    assert report["modalities"]["CT"]["dice"] == 0.9
+    assert report["headline"]["dice"] == pytest.approx(0.7)
+    assert report["targets"]["CT rare"]["failures"] == 1
+    assert report["headline"]["failures"] == 0
+    assert report["headline"]["masks"] == 10
+
+
+def test_intervals_follow_patients_not_masks():
+    alike = [overlap("CT", "liver", f"p{i}", d) for i in range(2) for d in [0.2 + 0.6 * i] * 50]
+    each = [overlap("CT", "liver", f"p{i}", s.dice) for i, s in enumerate(alike)]
+    few, many = (dice_report(s, {("CT", "liver")})["modalities"]["CT"] for s in (alike, each))
+    assert few["dice"] == many["dice"] == pytest.approx(0.5)
+    assert (few["low"], few["high"]) == (0.2, 0.8)
+    assert 0.4 < many["low"] < many["high"] < 0.6
+
+
+def test_coverage_counts_missed_objects_and_finds_the_best_constant():
+    ratio = np.array([1.0, 1.1, 0.8, 1.5, np.nan])
+    low = np.array([0.9, 0.9, 0.9, 0.9, np.nan])
+    high = np.array([1.2, 1.2, 1.2, 1.6, np.nan])
+    table = RangeTable(np.zeros((5, 4)), ratio, np.zeros(5), (("CT", "liver"),) * 5, tuple("abcde"))
+    found = coverage_report(table, low, high)["CT"]
+    assert found == coverage_report(table, low, high)["all"]
+    assert (found["objects"], found["missed"], found["patients"]) == (5, 1, 5)
+    assert (found["coverage"], found["coverage_of_found"]) == (0.6, 0.75)  # 0.8 lies outside
+    assert found["median_width"] == pytest.approx(0.3)
+    assert found["constant_percent"] == 20  # ±20 % holds 1.0, 1.1 and 0.8: as many
+    assert found["width_ratio"] == pytest.approx(0.3 / 0.4)
+
+
+def test_ranges_of_a_parser_with_a_known_law_are_true_and_tight(samples):
+    tables = range_tables(ParserAnswers("blurred", Blurred()).to(samples))
+    assert set(tables) == set(QUANTITIES)
+    area = {"area": tables["area"]}
+    for entry in cross_fitted_report(area)["area"].values():
+        assert 0.80 <= entry["coverage"] <= 0.95
+    assert cross_fitted_report(area)["area"]["all"]["width_ratio"] < 0.8
+    kept = fit_range_calibration(tables, name="x", weights_sha256="ab" * 32)
+    assert kept.fitted_on == "80 of 80 objects of 80 patients"
+    assert shipped_report(tables, kept)["area"]["all"]["coverage"] >= 0.85
+
+
+def test_the_ratio_is_true_over_measured(samples):
+    answer = next(iter(ParserAnswers("blurred", Blurred()).to(samples)))
+    tables = range_tables([answer])
+    assert tables["area"].ratio[0] == answer.truth.sum() / answer.mask.sum()
+    radii = [np.sqrt(m.sum() / np.pi) for m in (answer.truth, answer.mask)]
+    for name in QUANTITIES[1:]:
+        assert tables[name].ratio[0] == pytest.approx(radii[0] / radii[1], rel=0.06)
+
+
+def test_refused_objects_have_no_ratio(samples):
+    tables = range_tables(ParserAnswers("blurred", Blurred(least=400)).to(samples))
+    missed = ~tables["area"].answered
+    assert 0 < missed.sum() < len(samples)
+    assert np.isnan(tables["longest_diameter"].ratio).sum() == missed.sum()
+
+
+def test_too_few_objects_fit_no_ranges(data, samples):
+    tables = range_tables(ParserAnswers("blurred", Blurred()).to(samples[:12]))
+    with pytest.raises(FileError, match="at least 20 objects that were found"):
+        fit_range_calibration(tables, name="x", weights_sha256="ab" * 32)
+    with pytest.raises(FileError, match="probability map"):
+        range_tables(MaskFolder("tool", data / "val_mask").to(samples[:1]))
+
+
+def test_presence_counts_kept_and_refused(samples):
+    report = presence_report(Blurred(), samples, ontology(), tell=True)
+    assert report["present"] == {"objects": 80, "kept": 1.0}
+    assert report["same_site"] == {"objects": 0, "refused": None, "auroc": None}
+    assert report["other_sites"]["objects"] > 80
+    # It outlines a lesion in an abdomen as well as a liver; what it does not know it refuses.
+    assert 0.9 < report["other_sites"]["refused"] <= 1.0
+    assert report["other_sites"]["auroc"] > 0.9
+    assert presence_report(Blurred(least=10**6), samples[:4], ontology())["present"]["kept"] == 0.0
+
+
+def test_empty_masks_say_that_something_is_absent(tmp_path):
+    write_outlined(tmp_path, 4)
+    samples = read_folder(tmp_path, "val")
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(samples[0].masks["liver"])
+    report = presence_report(Blurred(), samples, ontology(), tell=True)
+    assert report["present"]["objects"] == 3
+    assert report["same_site"] == {
+        "objects": 1,
+        "refused": 0.0,
+        "auroc": report["same_site"]["auroc"],
+    }
+
+
+def test_kinds_of_images_told_rightly_left_open_and_wrongly(samples):
+    class Open(Blurred):
+        def recognise(self, image):
+            told = super().recognise(image)
+            return told if image[32, 32, 0] else type(told)(None, None, 0.1)
+
+    report = modality_report(Open(), samples)
+    assert report["CT"]["images"] == report["dermoscopy"]["images"] == 40
+    assert report["CT"]["right"] == pytest.approx(1 - report["CT"]["unsure"])
+    assert report["dermoscopy"]["right"] == 0
+    assert set(report["dermoscopy"]["taken_for"]) == {"CT"}
+    assert report["all"]["right"] == pytest.approx(report["CT"]["right"] / 2)
+
+
+def test_discs_are_discs():
+    assert disc(10).sum() == pytest.approx(np.pi * 100, rel=0.02)
