@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -49,8 +49,7 @@ _NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where an image is from, as far as it is said or seen."""
 
     modality: str | None
@@ -69,8 +68,7 @@ class _Look:
 class BiomedParseParser:
     """Finds named objects with BiomedParse v1.
 
-    Each phrase is decoded by itself, so no answer depends on what else was asked. Images are
-    encoded once and remembered; phrases too.
+    Each phrase is decoded by itself, so no answer depends on what else was asked.
 
     Parameters
     ----------
@@ -163,7 +161,6 @@ class BiomedParseParser:
         weights_sha256 : str, optional
             Where it is known already; else the file is hashed.
         fit, memory_bytes, calibration, distributions, recognise
-            As for the class.
 
         Raises
         ------
@@ -285,14 +282,10 @@ class BiomedParseParser:
         places = [self._place(pixels, modality, site) for pixels in images]
         targets = [[self._names.resolve(p, place.modality) for p in prompts] for place in places]
         known = [i for i, row in enumerate(targets) if any(t is not None for t in row)]
-        encoded = dict(zip(known, self._engine.encode([images[i] for i in known]), strict=True))
-        rows = []
-        for i, pixels in enumerate(images):
-            if i not in encoded:
-                rows.append([_unknown(phrase, pixels) for phrase in prompts])
-                continue
-            memory, fresh = encoded[i]
-            rows.append(self._row(_Look(pixels, memory, places[i]), prompts, targets[i], fresh))
+        rows = [[_unknown(phrase, pixels) for phrase in prompts] for pixels in images]
+        encoded = self._engine.encode([images[i] for i in known])
+        for i, (memory, fresh) in zip(known, encoded, strict=True):
+            rows[i] = self._row(_Look(images[i], memory, places[i]), prompts, targets[i], fresh)
         return rows
 
     def _row(

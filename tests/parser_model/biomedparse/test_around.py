@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import numpy as np
 import pytest
@@ -248,6 +249,6 @@ def test_targets_of_a_kind_of_image():
     ],
 )
 def test_kinds_of_images_in_the_table(modality, site, kind):
-    table = {name: {} for name in REFERENCE_TARGETS}
+    table: dict[str, dict[str, Any]] = {name: {} for name in REFERENCE_TARGETS}
     assert kind_in_table(modality, site, table) == kind
     assert kind_in_table(modality, site, {}) is None
