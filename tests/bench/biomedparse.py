@@ -136,12 +136,17 @@ def _reference(parser: BiomedParseParser) -> Callable[[], object]:
 
 def _ours(name: str, parser: BiomedParseParser) -> dict[str, Callable[[], object]]:
     pictures = (_picture(i) for i in count(1))
-    known = _picture(0)
-    parser.parse([known], ["liver"], **PLACE)
+    shown = [_picture(0)]  # what a follow-up asks about: the image of the first prompt before it
+    parser.parse(shown, ["liver"], **PLACE)
     phrases = iter(TARGETS * 100)
+
+    def first() -> None:
+        shown[0] = next(pictures)
+        parser.parse(shown, ["liver"], **PLACE)
+
     return {
-        f"{name} first": lambda: parser.parse([next(pictures)], ["liver"], **PLACE),
-        f"{name} follow-up": lambda: parser.parse([known], [next(phrases)], **PLACE),
+        f"{name} first": first,
+        f"{name} follow-up": lambda: parser.parse(shown, [next(phrases)], **PLACE),
         f"{name} everything": lambda: parser.find(next(pictures), **PLACE),
     }
 
