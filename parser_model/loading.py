@@ -30,7 +30,8 @@ def load_parser(
     name : str
         "compact" (bundled), "biomedparse" (once downloaded), or a host ("http://...").
     precision : {"auto", "fp32", "bf16"}
-        "auto" means fp32 for the parsers of this machine. A host chooses by itself;
+        "auto" means fp32 for the parsers of this machine, however fast its bfloat16 is: on the
+        recorded runs bfloat16 gives other masks (docs/performance.md). A host chooses by itself;
         another precision than its own is refused when it is first asked.
     host_key : str, optional
         For a host; the environment variable PARSECHAT_HOST_KEY when left out.
