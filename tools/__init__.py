@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tools.reading import list_series, open_scan
     from tools.reading.masks import open_masks
     from tools.scan import Scan
+    from tools.writing import write_mask_nifti
 
 __all__ = [
     "Case",
@@ -21,6 +22,7 @@ __all__ = [
     "measure",
     "open_masks",
     "open_scan",
+    "write_mask_nifti",
 ]
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "list_series": ("tools.reading", "list_series"),
     "open_masks": ("tools.reading.masks", "open_masks"),
     "open_scan": ("tools.reading", "open_scan"),
+    "write_mask_nifti": ("tools.writing", "write_mask_nifti"),
 }
 
 

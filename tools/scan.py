@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from parser_model.errors import FileError, RequestError
 from parser_model.types import MODALITIES
+from tools.frames import FileFrame
 from tools.geometry import Geometry
 from tools.units import Unit
 
@@ -77,6 +78,8 @@ class Scan:
         "PNG", "DICOM" and so on.
     notes : tuple of str
         What the user must be told, whole sentences; holds the geometry's caveat too.
+    frame : FileFrame or None
+        How the file's own array lies; None if that is the array shown (DICOM, pictures).
 
     Raises
     ------
@@ -96,6 +99,7 @@ class Scan:
     inverted: bool = False
     source_format: str = "array"
     notes: tuple[str, ...] = ()
+    frame: FileFrame | None = None
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixels)
@@ -121,6 +125,8 @@ class Scan:
         spacing = self.geometry.spacing_mm
         if spacing is not None and len(spacing) > (2 if self.colour else pixels.ndim):
             raise ValueError("the spacing has more axes than the pixels")
+        if self.frame is not None and self.frame.display_shape != self.shape:
+            raise ValueError("the frame is that of an array of another shape")
         if self.modality is not None and self.modality not in MODALITIES:
             raise ValueError(f"unknown modality {self.modality!r}")
         if self.value_unit not in ("HU", "1"):

@@ -141,18 +141,8 @@ def test_pictures_look_as_in_any_viewer(samples, name):
     assert np.array_equal(open_scan(samples / name).display(), expected)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "SAMPLES.md",
-        "analyze_pair.hdr",
-        "ct_crop.nrrd",
-        "dicom_seg_ct_binary.dcm",
-        "mr_abdomen_sm.nii.gz",
-        "volume.mha",
-    ],
-)
-def test_what_is_not_read_yet_is_refused_in_a_sentence(samples, name):
+@pytest.mark.parametrize("name", ["SAMPLES.md", "dicom_seg_ct_binary.dcm"])
+def test_what_is_no_image_is_refused_in_a_sentence(samples, name):
     with pytest.raises(FileError, match=r"^This [^.]*\.$") as caught:
         open_scan(samples / name)
     assert name not in str(caught.value)

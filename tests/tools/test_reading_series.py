@@ -272,7 +272,7 @@ def test_a_folder_with_one_picture_is_that_picture(tmp_path, folder):
     scan = open_scan(tmp_path)
     assert (scan.shape, scan.notes) == ((8, 8), ("Left out: 1 other file.",))
     Image.new("L", (8, 8), 4).save(tmp_path / "two.png")
-    with pytest.raises(FileError, match="holds 2 pictures and no DICOM series"):
+    with pytest.raises(FileError, match="holds 2 images and no DICOM series"):
         open_scan(tmp_path)
 
 

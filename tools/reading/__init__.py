@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parser_model.errors import FileError, RequestError
-from tools.reading.formats import HEAD_BYTES, READERS, sniff
+from tools.reading.companions import header_names, header_of
+from tools.reading.formats import HEAD_BYTES, READERS, frame_option, sniff
 from tools.reading.limits import Limits
 from tools.reading.process import POOL
 from tools.scan import Scan
@@ -43,22 +44,31 @@ class SeriesInfo:
 
 
 def open_scan(
-    path: str | os.PathLike[str], *, series: int | None = None, limits: Limits | None = None
+    path: str | os.PathLike[str],
+    *,
+    series: int | None = None,
+    frame: int | None = None,
+    limits: Limits | None = None,
 ) -> Scan:
     """Read one image file, or one DICOM series of a folder or zip archive.
 
     The format is told by the content, not the name. Decoding happens in a worker process that is
     started once and kept; any thread may call. Slices of a series may come in any order: their
     positions sort them, axial ones towards the head, coronal ones towards the back, sagittal ones
-    towards the patient's left. What is odd or left out is told in `Scan.notes`.
+    towards the patient's left. Volumes of other formats are turned to be seen in the same way
+    (`tools.frames.radiological`). What is odd or left out is told in `Scan.notes`.
 
     Parameters
     ----------
     path : str or path-like
-        PNG, JPEG, WebP, BMP, GIF, TIFF or DICOM; a folder or zip archive with DICOM files, or with
-        one file of any of these kinds.
+        PNG, JPEG, WebP, BMP, GIF, TIFF, DICOM, NIfTI, Analyze, NRRD or MetaImage, of pairs of
+        header and pixels either file; a folder or zip archive with DICOM files, or with one file
+        (or pair) of any of these kinds.
     series : int, optional
         Which one, by the numbers of `list_series`; the largest by default.
+    frame : int, optional
+        Which volume of a file that holds several (NIfTI, NRRD and the like), from 1; the first by
+        default.
     limits : Limits, optional
         Of pixels, seconds and memory.
 
@@ -72,18 +82,17 @@ def open_scan(
         In one sentence, without the name of the file or anything it says: there is no such file,
         it is no image, damaged, too large, or of a kind that is not read.
     RequestError
-        If there is no such series.
+        If there is no such series or volume.
     """
     limits = limits or Limits()
-    place = Path(path)
+    place = header_of(Path(path))
     name = file_format(place, limits)
-    if name == _FOLDER:
-        return POOL.decode(place, name, "tools.reading.series:read_folder", limits, series=series)
-    if name == "ZIP":
-        return POOL.decode(place, name, READERS[name], limits, series=series)
+    if name in (_FOLDER, "ZIP"):
+        reader = "tools.reading.series:read_folder" if name == _FOLDER else READERS[name]
+        return POOL.decode(place, name, reader, limits, series=series, frame=frame)
     if series not in (None, 1):
         raise RequestError(f"There is no series {series}: this is a single file.")
-    return POOL.decode(place, name, READERS[name], limits)
+    return POOL.decode(place, name, READERS[name], limits, **frame_option(name, frame))
 
 
 def list_series(
@@ -139,10 +148,19 @@ def file_format(path: str | os.PathLike[str], limits: Limits) -> str:
             size, most = status.st_size / 1024**3, limits.file_bytes / 1024**3
             raise FileError(f"This file has {size:.1f} GiB; the limit is {most:.2g} GiB.")
         with path.open("rb") as file:
-            return sniff(file.read(HEAD_BYTES))
+            head = file.read(HEAD_BYTES)
     except FileNotFoundError:
         raise FileError("There is no such file; check its name and folder.") from None
     except PermissionError:
         raise FileError("This file may not be read; check its permissions.") from None
     except (OSError, ValueError):  # a name with a zero byte, a broken disk
         raise FileError("This file cannot be read from disk.") from None
+    try:
+        return sniff(head)
+    except FileError:
+        if header_names(path.name):
+            raise FileError(
+                "This file is half of a pair, pixels without their header; put the header (.hdr, "
+                ".mhd or .nhdr) of the same name beside it."
+            ) from None
+        raise

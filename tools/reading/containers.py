@@ -10,13 +10,14 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from zipfile import BadZipFile, LargeZipFile, ZipFile, ZipInfo
 
 from parser_model.errors import FileError
+from tools.reading.companions import Packed, header_names
 from tools.reading.limits import Limits
 
 MOST_FILES: Final = 20_000
@@ -35,12 +36,15 @@ class Entry:
 
     Attributes
     ----------
+    name : str
+        Its path inside; never told or kept.
     size : int
         Bytes, unpacked.
     open : callable
         Gives the file, to be closed by the caller; may raise FileError.
     """
 
+    name: str
     size: int
     open: Callable[[], BinaryIO]
 
@@ -63,7 +67,7 @@ def folder_entries(folder: Path, limits: Limits) -> list[Entry]:
             except OSError:
                 continue  # a link that leads nowhere
             if stat.S_ISREG(status.st_mode):
-                found.append(Entry(status.st_size, functools.partial(_open_file, path)))
+                found.append(Entry(str(path), status.st_size, functools.partial(_open_file, path)))
         if len(found) > MOST_FILES:
             raise FileError(
                 f"This folder holds more than {MOST_FILES:,} files; give the folder of one series."
@@ -99,7 +103,8 @@ def zip_entries(file: BinaryIO, limits: Limits) -> list[Entry]:
         raise FileError("This zip archive is encrypted; unpack it and give the files in it.")
     infos.sort(key=lambda info: info.filename)
     found = [
-        Entry(info.file_size, functools.partial(_open_packed, archive, info)) for info in infos
+        Entry(info.filename, info.file_size, functools.partial(_open_packed, archive, info))
+        for info in infos
     ]
     _check_total(found, "zip archive", limits)
     unpacked, packed = sum(entry.size for entry in found), file.seek(0, io.SEEK_END)
@@ -109,6 +114,12 @@ def zip_entries(file: BinaryIO, limits: Limits) -> list[Entry]:
             "damaged or made to harm."
         )
     return found
+
+
+def without_pixel_halves(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries without the files of pixels whose header is among them."""
+    names = {entry.name for entry in entries}
+    return [entry for entry in entries if names.isdisjoint(header_names(entry.name))]
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -121,12 +132,19 @@ def _open_file(path: Path) -> BinaryIO:
 def _open_packed(archive: ZipFile, info: ZipInfo) -> BinaryIO:
     """An entry in memory; `zipfile` gives no more bytes than announced, which were counted."""
     try:
-        return io.BytesIO(archive.read(info))
+        data = archive.read(info)
     except (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, zlib.error):
         raise FileError(
             "A file in this zip archive is damaged or packed in a way that is not read; unpack "
             "the archive and give the files in it."
         ) from None
+
+    def beside(name: str) -> BinaryIO | None:
+        path = info.filename.rpartition("/")[0] + "/" + name
+        other = archive.NameToInfo.get(path.removeprefix("/"))
+        return None if other is None else _open_packed(archive, other)
+
+    return Packed(data, info.filename, beside)
 
 
 def _check_total(found: list[Entry], kind: str, limits: Limits) -> None:

@@ -7,9 +7,10 @@ its files begin in `sniff`.
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Final
 
-from parser_model.errors import FileError
+from parser_model.errors import FileError, RequestError
 
 HEAD_BYTES: Final = 4096
 """How much of a file `sniff` wants to see."""
@@ -22,11 +23,21 @@ READERS: Final[dict[str, str]] = {
     "GIF": "tools.reading.pictures:read",
     "TIFF": "tools.reading.tiff:read",
     "DICOM": "tools.reading.dicom:read",
+    "NIfTI": "tools.reading.nifti:read",
+    "Analyze": "tools.reading.nifti:read",
+    "NRRD": "tools.reading.nrrd:read",
+    "MetaImage": "tools.reading.metaimage:read",
     "ZIP": "tools.reading.series:read_zip",
 }
 """Format to ``module:function``; a name, because the function is imported in the worker only."""
 
-_READABLE: Final = "PNG, JPEG, WebP, BMP, GIF, TIFF or DICOM"
+OF_SEVERAL: Final = ("folder", "ZIP")
+"""What holds many files, and gets more time."""
+
+VOLUMES: Final = ("NIfTI", "Analyze", "NRRD", "MetaImage")
+"""Formats whose files may hold several volumes; their readers take a `frame`."""
+
+_READABLE: Final = "PNG, JPEG, WebP, BMP, GIF, TIFF, DICOM, NIfTI, NRRD or MetaImage"
 
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -39,7 +50,12 @@ _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"II+\0", "TIFF"),  # BigTIFF
     (b"MM\0+", "TIFF"),
     (b"PK\x03\x04", "ZIP"),
+    (b"NRRD000", "NRRD"),
 )
+
+_GZIP: Final = b"\x1f\x8b"
+_ANALYZE_BYTES: Final = 348
+_META_STARTS: Final = (b"ObjectType", b"NDims", b"Comment")
 
 # What people do drop on such a program, and what to do about it.
 _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
@@ -47,15 +63,28 @@ _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
     (b"PK\x05\x06", "an empty zip archive"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it and give an image in it"),
     (b"Rar!", "a RAR archive; unpack it and give an image in it"),
-    (b"\x1f\x8b", "a gzip file, perhaps a NIfTI volume; single images are read so far"),
-    (b"NRRD", "an NRRD volume; single images are read so far"),
-    (b"ObjectType", "a MetaImage volume; single images are read so far"),
+    (b"\x1f\x8b", "a gzip archive or damaged; unpack it and give an image in it"),
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture; convert it to PNG"),
     (b"\xff\x4f\xff\x51", "a bare JPEG 2000 stream; convert it to PNG"),
     (b"\x89HDF", "an HDF5 file; export the image in it as PNG or TIFF"),
     (b"MATLAB ", "a MATLAB file; export the image in it as PNG or TIFF"),
     (b"\x93NUMPY", "a NumPy array; save it as PNG or TIFF"),
 )
+
+
+def frame_option(name: str, frame: int | None) -> dict[str, int | None]:
+    """The option of a reader that chooses one of several volumes; none where there is one.
+
+    Raises
+    ------
+    RequestError
+        If another than the first is asked of a format without several.
+    """
+    if name in VOLUMES:
+        return {"frame": frame}
+    if frame not in (None, 1):
+        raise RequestError(f"There is no volume {frame}: this file holds no volumes over time.")
+    return {}
 
 
 def sniff(head: bytes) -> str:
@@ -73,6 +102,8 @@ def sniff(head: bytes) -> str:
     """
     if not head:
         raise FileError("This file is empty (0 bytes).")
+    if head.startswith(_GZIP) and (volume := _volume(_unpacked(head))):
+        return volume
     if head[128:132] == b"DICM":
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -83,11 +114,33 @@ def sniff(head: bytes) -> str:
     for start, kind in _REFUSED:
         if head.startswith(start):
             raise FileError(f"This file is {kind}.")
-    if head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] == b"n+2\0":
-        raise FileError("This file is a NIfTI volume; single images are read so far.")
+    if volume := _volume(head):
+        return volume
     if _is_dicom_without_preamble(head):
         return "DICOM"
     raise FileError(f"This file is {_describe_text(head)}; give a {_READABLE} image.")
+
+
+def _unpacked(head: bytes) -> bytes:
+    """What the head of a gzip file begins with; nothing if it is damaged."""
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _volume(head: bytes) -> str | None:
+    """Which format of NIfTI, Analyze or MetaImage begins so."""
+    if head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0"):
+        return "NIfTI"
+    if len(head) >= _ANALYZE_BYTES:  # no mark but its own length and a number of axes
+        for order in "<>":
+            (length,) = struct.unpack(order + "i", head[:4])
+            (axes,) = struct.unpack(order + "h", head[40:42])
+            if length == _ANALYZE_BYTES and 1 <= axes <= 7:
+                return "Analyze"
+    is_meta = head.startswith(_META_STARTS) and b"DimSize" in head
+    return "MetaImage" if is_meta else None
 
 
 def _describe_text(head: bytes) -> str:

@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.errors import FileError
+from tools.frames import FileFrame
 from tools.reading import file_format, open_scan
+from tools.reading.companions import header_of
 from tools.reading.grids import looked_up, planes_of
 from tools.reading.limits import Limits
 from tools.reading.process import POOL
 from tools.scan import Scan
 
 _MOST_LABELS: Final = 1000
+_SAME_PLACE_MM: Final = 1e-2  # headers round what they keep
 _NO_PLACE: Final = (
     "Masks can be put on a scan only when both say where they lie in the patient, or have the "
     "same size."
@@ -61,8 +64,8 @@ def open_masks(
     Parameters
     ----------
     path : str or path-like
-        A DICOM segmentation (binary, fractional or label map), or a picture or volume whose whole
-        numbers are labels, 0 being the background.
+        A DICOM segmentation (binary, fractional or label map), or a picture or volume (NIfTI,
+        Analyze, NRRD, MetaImage) whose whole numbers are labels, 0 being the background.
     scan : Scan
         The one they were drawn on, or another of the same patient in the same position.
     limits : Limits, optional
@@ -78,7 +81,7 @@ def open_masks(
         If the file cannot be read, holds no masks, or they lie elsewhere than the scan.
     """
     limits = limits or Limits()
-    name = file_format(path, limits)
+    name = file_format(header_of(Path(path)), limits)
     if name != "DICOM":
         return _of_labels(open_scan(path, limits=limits), scan, limits)
     affine = scan.geometry.affine
@@ -106,7 +109,9 @@ def _of_labels(drawn: Scan, scan: Scan, limits: Limits) -> list[NamedMask]:
         raise FileError("This file holds no masks: it has too many values, as images have.")
     labels = drawn.pixels.astype(np.uint16)
     own, target = drawn.geometry, scan.geometry
-    if own.affine is not None and target.affine is not None:
+    if drawn.frame and scan.frame and _same_voxels(drawn.frame, scan.frame):
+        labels = scan.frame.to_display(drawn.frame.to_file(labels))
+    elif own.affine is not None and target.affine is not None:
         stacked = labels.reshape(*labels.shape[:2], -1)
         distance = own.spacing_mm[2] if own.spacing_mm and len(own.spacing_mm) > 2 else 1.0
         planes = planes_of(own.affine, stacked.shape[2], distance)
@@ -119,3 +124,15 @@ def _of_labels(drawn: Scan, scan: Scan, limits: Limits) -> list[NamedMask]:
     elif labels.shape != scan.shape:
         raise FileError(_NO_PLACE)
     return [NamedMask(f"label {value}", labels, int(value)) for value in values]
+
+
+def _same_voxels(drawn: FileFrame, scanned: FileFrame) -> bool:
+    """Whether two files share one grid; so they do if one of them does not say where it lies."""
+    if drawn.shape != scanned.shape:
+        return False
+    if drawn.affine is None or scanned.affine is None:
+        return True
+    corners = np.array([[0, 0, 0, 1], [*drawn.shape, 1]], dtype=np.float64).T
+    apart = (drawn.affine - scanned.affine) @ corners
+    same_axes = np.allclose(drawn.affine[:3, :3], scanned.affine[:3, :3], rtol=1e-3, atol=1e-3)
+    return same_axes and bool(np.abs(apart).max() < _SAME_PLACE_MM)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from parser_model.errors import FileError, RequestError, SetupError
+from tools.reading.formats import OF_SEVERAL
 from tools.reading.limits import Limits
 from tools.reading.wire import empty_pixels, rebuild
 from tools.scan import Scan
@@ -34,7 +35,6 @@ _BYTES_PER_PIXEL: Final = 4
 _F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.F_SETPIPE_SZ; 1 MiB is what users may ask for
 _STOPPED: Final = "This file made its decoder stop; it is damaged, so export or copy it again."
 _PIPE_BYTES: Final = 1 << 20
-_OF_SEVERAL: Final = ("folder", "ZIP")  # formats that hold many files and get more time
 
 
 class _WorkerGoneError(Exception):
@@ -211,7 +211,7 @@ class WorkerPool:
     def _answer(
         self, path: Path, name: str, reader: str, limits: Limits, options: dict[str, Any]
     ) -> tuple[dict[str, Any], Any]:
-        several = name in _OF_SEVERAL
+        several = name in OF_SEVERAL
         request = {
             "path": str(path.absolute()),
             "format": name,

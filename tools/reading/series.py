@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from parser_model.errors import FileError, RequestError
 from tools.reading import dicom
-from tools.reading.containers import Entry, folder_entries, zip_entries
+from tools.reading.containers import Entry, folder_entries, without_pixel_halves, zip_entries
 from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_headers import Header, read_header, share_stack
 from tools.reading.dicom_pixels import check_size, grey_frames, stacked
 from tools.reading.dispatch import call_reader
-from tools.reading.formats import HEAD_BYTES, READERS, sniff
+from tools.reading.formats import HEAD_BYTES, READERS, frame_option, sniff
 from tools.reading.limits import Limits
 from tools.reading.stacks import Stack, arrange
 from tools.scan import Scan
@@ -46,14 +46,18 @@ class _Found:
     unknown: int
 
 
-def read_folder(folder: Path, limits: Limits, series: int | None = None) -> Scan:
+def read_folder(
+    folder: Path, limits: Limits, series: int | None = None, frame: int | None = None
+) -> Scan:
     """Read a series of a folder; see `tools.reading.open_scan`."""
-    return _read(_look(folder_entries(folder, limits), "folder", limits), limits, series)
+    return _read(_look(folder_entries(folder, limits), "folder", limits), limits, series, frame)
 
 
-def read_zip(file: BinaryIO, limits: Limits, series: int | None = None) -> Scan:
+def read_zip(
+    file: BinaryIO, limits: Limits, series: int | None = None, frame: int | None = None
+) -> Scan:
     """Read a series of a zip archive; see `tools.reading.open_scan`."""
-    return _read(_look(zip_entries(file, limits), "zip archive", limits), limits, series)
+    return _read(_look(zip_entries(file, limits), "zip archive", limits), limits, series, frame)
 
 
 def list_folder(folder: Path, limits: Limits) -> tuple[dict[str, Any], NDArray[Any]]:
@@ -71,7 +75,7 @@ def _look(entries: Sequence[Entry], kind: str, limits: Limits) -> _Found:
     headers: list[Header] = []
     other: list[tuple[str, Entry]] = []
     without_image = damaged = unknown = 0
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(without_pixel_halves(entries)):
         try:
             with entry.open() as file:
                 name = sniff(file.read(HEAD_BYTES))
@@ -124,9 +128,10 @@ def _images(group: Sequence[Header]) -> int:
     return sum(header.frames for header in group)
 
 
-def _read(found: _Found, limits: Limits, series: int | None) -> Scan:
+def _read(found: _Found, limits: Limits, series: int | None, frame: int | None) -> Scan:
     if not found.series:
-        return _read_other(found, limits, series)
+        return _read_other(found, limits, series, frame)
+    frame_option("DICOM", frame)
     number = 1 if series is None else series
     if not 1 <= number <= len(found.series):
         raise RequestError(
@@ -243,7 +248,7 @@ def _and(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _read_other(found: _Found, limits: Limits, series: int | None) -> Scan:
+def _read_other(found: _Found, limits: Limits, series: int | None, frame: int | None) -> Scan:
     """Without any DICOM image: the one file there is to read, or why there is none."""
     if series not in (None, 1):
         raise RequestError(f"There is no series {series}; this {found.kind} holds no DICOM series.")
@@ -251,13 +256,14 @@ def _read_other(found: _Found, limits: Limits, series: int | None) -> Scan:
     if len(readable) == 1:
         (name, entry) = readable[0]
         with entry.open() as file:
-            scan: Scan = call_reader(READERS[name], file, limits)
+            option = frame_option(name, frame)
+            scan: Scan = call_reader(READERS[name], file, limits, **option)
         notes = _left_out(replace(found, other_formats=()), 0, by_size=True)
         return replace(scan, notes=(*notes, *scan.notes))
     if readable:
         raise FileError(
-            f"This {found.kind} holds {len(readable)} pictures and no DICOM series; their distance "
-            "is not known, so give one of them."
+            f"This {found.kind} holds {len(readable)} images and no DICOM series; how they belong "
+            "together is not known, so give one of them."
         )
     if len(found.other_formats):
         raise FileError(

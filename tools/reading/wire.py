@@ -10,13 +10,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.frames import FileFrame
 from tools.geometry import Geometry, SpacingSource
 from tools.scan import Scan
 
 
 def describe(scan: Scan) -> dict[str, Any]:
     """Everything of a scan but the pixel bytes, for JSON."""
-    geometry = scan.geometry
+    geometry, frame = scan.geometry, scan.frame
     return {
         "dtype": scan.pixels.dtype.str,
         "shape": list(scan.pixels.shape),
@@ -34,6 +35,13 @@ def describe(scan: Scan) -> dict[str, Any]:
             "affine": None if geometry.affine is None else geometry.affine.tolist(),
             "column_direction": geometry.column_direction,
             "caveat": geometry.caveat,
+        },
+        "frame": frame
+        and {
+            "shape": frame.shape,
+            "axes": frame.axes,
+            "flips": frame.flips,
+            "affine": None if frame.affine is None else frame.affine.tolist(),
         },
     }
 
@@ -65,7 +73,7 @@ def rebuild(meta: dict[str, Any], pixels: NDArray[Any]) -> Scan:
     FileError, ValueError, KeyError
         If `meta` and `pixels` are no valid scan.
     """
-    place = meta["geometry"]
+    place, frame = meta["geometry"], meta["frame"]
     return Scan(
         pixels=pixels,
         geometry=Geometry(
@@ -83,4 +91,11 @@ def rebuild(meta: dict[str, Any], pixels: NDArray[Any]) -> Scan:
         inverted=meta["inverted"],
         source_format=meta["source_format"],
         notes=tuple(meta["notes"]),
+        frame=frame
+        and FileFrame(
+            shape=tuple(frame["shape"]),
+            axes=tuple(frame["axes"]),
+            flips=tuple(frame["flips"]),
+            affine=frame["affine"] and np.array(frame["affine"], dtype=np.float64),
+        ),
     )

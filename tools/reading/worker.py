@@ -26,6 +26,7 @@ import numpy as np
 
 from parser_model.errors import InputError
 from tools.reading.dispatch import call_reader
+from tools.reading.formats import OF_SEVERAL
 from tools.reading.limits import Limits
 from tools.reading.wire import describe
 from tools.scan import Scan
@@ -124,6 +125,9 @@ def _too_large(limits: Limits) -> str:
 
 
 def _damaged(name: str) -> str:
+    if name in OF_SEVERAL:
+        kind = "folder" if name == "folder" else "zip archive"
+        return f"The image in this {kind} is damaged or cut short, so export or copy it again."
     return (
         f"This file begins like a {name} image but cannot be decoded; it is damaged or cut short, "
         "so export or copy it again."
