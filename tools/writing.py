@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from numpy.typing import NDArray
 
 from tools.scan import Scan
 
 _LPS_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER: Final = 1  # form code: coordinates of the scanner
-_UNSAID: Final = 0
 
 
 def write_mask_nifti(path: str | os.PathLike[str], mask: NDArray[np.bool_], scan: Scan) -> None:
@@ -43,16 +42,17 @@ def write_mask_nifti(path: str | os.PathLike[str], mask: NDArray[np.bool_], scan
     if mask.shape != scan.shape or mask.dtype != np.bool_:
         raise ValueError("a mask is bool and has the shape of its scan")
     grid, affine, spacing = _on_file(mask, scan)
-    image: Any = Nifti1Image(np.ascontiguousarray(grid, dtype=np.uint8), None)
+    header = Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(grid.shape)
     if affine is not None:
-        image.set_qform(None, _UNSAID)
-        image.set_sform(_LPS_TO_RAS @ affine, _SCANNER)
-        image.header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
-    else:
-        image.set_sform(None, _UNSAID)
-        image.set_qform(None, _UNSAID)
-        image.header.set_zooms(spacing or (1.0, 1.0, 1.0))
-    image.header.set_xyzt_units("mm" if affine is not None or spacing else "unknown")
+        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+        header.set_sform(_LPS_TO_RAS @ affine, _SCANNER)
+    elif spacing is not None:
+        header.set_zooms(spacing)
+    header.set_xyzt_units("unknown" if affine is None and spacing is None else "mm")
+    # Given no affine, nibabel keeps the forms of the header.
+    image = Nifti1Image(np.ascontiguousarray(grid, dtype=np.uint8), None, header)
     # No name and no time in the packed file.
     Path(path).write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 

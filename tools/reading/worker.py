@@ -129,7 +129,7 @@ def _damaged(name: str) -> str:
         kind = "folder" if name == "folder" else "zip archive"
         return f"The image in this {kind} is damaged or cut short, so export or copy it again."
     return (
-        f"This file begins like a {name} image but cannot be decoded; it is damaged or cut short, "
+        f"This file begins as {name} images do but cannot be decoded; it is damaged or cut short, "
         "so export or copy it again."
     )
 
