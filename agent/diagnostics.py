@@ -74,10 +74,10 @@ def doctor(*, as_json: bool) -> None:
 
 
 def _gain_of_bfloat16() -> str:
-    """Whether `--precision bf16` would pay on this machine, measured in half a second."""
-    from parser_model.biomedparse.speed_test import bfloat16_gain
+    """Whether `--precision bf16` would pay on this machine, measured in at most two seconds."""
+    from parser_model.speed_test import bfloat16_gain
 
-    times = f"{bfloat16_gain():.1f} times as fast as fp32 in large products"
+    times = f"{bfloat16_gain():.2g} times as fast as fp32 in large products"
     return f"{times}; 'auto' means fp32, --precision bf16 is less exact"
 
 
