@@ -19,6 +19,7 @@ from parser_model.compact.text import Vocabulary
 from parser_model.ontology import Ontology
 from parser_model.training.augment import appearance, flips_for, geometry, warp
 from parser_model.training.data import Sample, absent_targets, read_image, read_mask
+from parser_model.training.machine import Machine
 from parser_model.training.phrases import say
 
 _COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
@@ -254,14 +255,18 @@ def train(
     out: Path,
     report: Callable[[str], None] = print,
     start: CompactNetwork | None = None,
+    machine: Machine | None = None,
 ) -> CompactNetwork:
     """Train a compact network and return its averaged weights, in evaluation mode.
 
-    With `start`, its weights are trained further.
+    With `start`, its weights are trained further. Without a `machine` this one's processor is asked
+    what precision is faster.
 
     A checkpoint ``out/last.pt`` is written every five minutes.
     """
     torch.manual_seed(plan.seed)
+    machine = machine or Machine.chosen("cpu")
+    report(f"training on {machine.device} in {machine.precision}")
     config = CompactConfig(vocabulary_size=len(vocabulary), places=len(ontology.places))
     network = CompactNetwork(config)
     if start is not None:
@@ -280,7 +285,7 @@ def train(
             group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
         batch = batches.next(working_size(share, config.image_size, plan.sizes))
         images = batch.images.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with machine.mixed():
             logits, presence, places = network(images, batch.words, batch.owners)
         total, parts = loss_of(logits.float(), presence.float(), places.float(), batch)
         optimiser.zero_grad(set_to_none=True)

@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from parser_model import FileError
+from parser_model import FileError, RequestError
 from parser_model.compact.network import CompactConfig
 from parser_model.compact.text import build_vocabulary
 from parser_model.ontology import Place, ontology
 from parser_model.training import loop
 from parser_model.training.augment import appearance, flips_for, geometry, warp
 from parser_model.training.data import Sample, absent_targets, read_folder
+from parser_model.training.machine import Machine, training_gain
 from parser_model.training.phrases import canonical_phrase, say
 from parser_model.training.score import (
     MaskScore,
@@ -130,7 +131,7 @@ def test_a_few_steps_learn_where_the_lung_is(folder, monkeypatch, tmp_path):
     lines: list[str] = []
     plan = loop.TrainingPlan(steps=60, images=6, report_every=1)
     network = loop.train(samples, ontology(), words, plan, tmp_path, lines.append)
-    losses = [float(line.split("mask ")[1].split()[0]) for line in lines]
+    losses = [float(line.split("mask ")[1].split()[0]) for line in lines if "mask " in line]
     assert losses[-1] < 0.85 * losses[0]
     assert not network.training
     assert (tmp_path / "last.pt").is_file()
@@ -174,3 +175,26 @@ def test_rare_targets_do_not_count(tmp_path):
     samples = [Sample(tmp_path, Place("MRI-FLAIR", "brain"), {"edema": tmp_path})] * 15
     samples += [Sample(tmp_path, Place("CT", "body"), {"lesion": tmp_path})] * 14
     assert counted_targets(samples) == {("MRI", "edema")}
+
+
+def test_bfloat16_is_used_only_where_it_is_faster(monkeypatch):
+    for gain, precision in ((0.01, "fp32"), (1.0, "fp32"), (2.5, "bf16")):
+        monkeypatch.setattr("parser_model.training.machine.training_gain", lambda _, g=gain: g)
+        assert Machine.chosen("cpu").precision == precision
+    assert Machine.chosen("cpu", "fp32") == Machine("cpu", "fp32")
+    with pytest.raises(RequestError, match="Unknown device 'abacus'"):
+        Machine.chosen("abacus")
+    with pytest.raises(RequestError, match="Unknown precision 'int1'"):
+        Machine.chosen("cpu", "int1")
+
+
+def test_the_self_test_of_precision_measures_something():
+    assert 0 < training_gain("cpu") < 1000
+
+
+def test_layers_run_in_the_precision_of_the_machine():
+    layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
+    with Machine("cpu", "fp32").mixed():
+        assert layer(x).dtype == torch.float32
+    with Machine("cpu", "bf16").mixed():
+        assert layer(x).dtype == torch.bfloat16
