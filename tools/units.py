@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from parser_model.errors import ToolError
 
 Unit = Literal[
-    "px", "px2", "um", "mm", "cm", "mm2", "cm2", "mm3", "mL", "HU", "1", "percent", "1/mm2"
+    "px", "px2", "px3", "um", "mm", "cm", "mm2", "cm2", "mm3", "mL", "HU", "1", "percent", "1/mm2"
 ]
 
 
@@ -26,11 +26,11 @@ class _Kind(NamedTuple):
     symbol: str
 
 
-# No px3: a stack without spacing has no known distance between slices either, so a count of
-# voxels would only look like a volume.
 _KINDS: Final[dict[Unit, _Kind]] = {
     "px": _Kind("length in pixels", 1.0, "px"),
     "px2": _Kind("area in pixels", 1.0, "px²"),
+    # Shown as what it is: a number of voxels, not of cubes.
+    "px3": _Kind("volume in pixels", 1.0, "voxels"),
     "um": _Kind("length", 1e-3, "µm"),
     "mm": _Kind("length", 1.0, "mm"),
     "cm": _Kind("length", 10.0, "cm"),
@@ -48,6 +48,7 @@ UNITS: Final[tuple[Unit, ...]] = tuple(_KINDS)
 _SPELLINGS: Final[dict[Unit, tuple[str, ...]]] = {
     "px": ("px", "pixel", "pixels", "pix"),
     "px2": ("px2", "sq px", "square pixel", "square pixels", "pixel2", "pixels2"),
+    "px3": ("px3", "voxel", "voxels", "pixel3", "pixels3"),
     "um": ("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
     "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
     "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
@@ -167,7 +168,7 @@ def format_value(
 
 def _decimals(value: float, unit: Unit) -> int:
     """How many decimals give three significant figures."""
-    if unit in ("1", "px", "px2") and value == round(value):
+    if unit in ("1", "px", "px2", "px3") and value == round(value):
         return 0
     if value == 0:
         return 0

@@ -303,8 +303,8 @@ def test_empty_mask_has_no_intensity(name):
         INTENSITIES[name](np.zeros((5, 5), dtype=bool), np.zeros((5, 5)), "1")
 
 
-@pytest.mark.parametrize("mask", [np.ones((3, 3)), np.ones((2, 3, 3), dtype=bool)])
-def test_only_two_dimensional_masks_of_bool(mask):
+@pytest.mark.parametrize("mask", [np.ones((3, 3)), np.ones((2, 3, 3, 1), dtype=bool)])
+def test_only_masks_of_bool_with_two_or_three_axes(mask):
     with pytest.raises(ValueError, match="bool"):
         area(mask)
 

@@ -18,8 +18,8 @@ from parser_model.range_calibration import (
 )
 from parser_model.range_fitting import RangeTable, cross_fitted_ends, fit_ranges
 from tools.evaluating.answers import Answer, Progress
-from tools.measuring.callipers import diameters
 from tools.measuring.checks import Mask
+from tools.measuring.diameters import diameters
 from tools.measuring.parts import find_parts
 from tools.measuring.ranges import pixel_share, range_evidence
 

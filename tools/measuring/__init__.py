@@ -1,20 +1,28 @@
 """Pure measuring functions on masks; every convention is written down in docs/measuring.md.
 
-`measure` and `measure_mask` measure by name. The functions themselves take a mask ((H, W) bool)
-and the size of a pixel in millimetres ((row, column), or None); intensities take pixel values.
+`measure` and `measure_mask` measure by name. The functions themselves take a mask ((H, W) bool, or
+(H, W, S) of a stack) and the size of a pixel in millimetres ((row, column[, slice]), or None);
+intensities take pixel values.
 """
 
+from tools.measuring.axes import (
+    elongation,
+    flatness,
+    least_axis,
+    major_axis,
+    minor_axis,
+)
 from tools.measuring.between import dice, distance, fraction_inside, fraction_of
 from tools.measuring.by_name import measure, measure_mask
-from tools.measuring.callipers import (
-    Diameters,
-    Segment,
+from tools.measuring.callipers import Diameters, Segment
+from tools.measuring.checks import Mask, Spacing
+from tools.measuring.compare import change, ratio, relative_change
+from tools.measuring.diameters import (
     diameters,
     longest_diameter,
     perpendicular_diameter,
+    short_axis,
 )
-from tools.measuring.checks import Mask, Spacing
-from tools.measuring.compare import change, ratio, relative_change
 from tools.measuring.intensity import (
     max_intensity,
     mean_intensity,
@@ -27,15 +35,26 @@ from tools.measuring.intensity import (
 from tools.measuring.parts import Parts, find_parts
 from tools.measuring.position import bounding_box, centroid
 from tools.measuring.ranges import RangeRule
-from tools.measuring.registry import INTENSITIES, MASK_PAIRS, SHAPES, VALUE_PAIRS
+from tools.measuring.registry import (
+    ALL_SHAPES,
+    INTENSITIES,
+    MASK_PAIRS,
+    SHAPES,
+    STACK_SHAPES,
+    VALUE_PAIRS,
+)
 from tools.measuring.roundness import circularity, perimeter
-from tools.measuring.sizes import area, count, fraction_of_image
+from tools.measuring.sizes import area, count, fraction_of_image, volume
+from tools.measuring.slices import key_slice, slice_of_largest_extent
+from tools.measuring.solids import max_3d_diameter, sphericity, surface_area, volume_mesh
 from tools.measuring.value import Value
 
 __all__ = [
+    "ALL_SHAPES",
     "INTENSITIES",
     "MASK_PAIRS",
     "SHAPES",
+    "STACK_SHAPES",
     "VALUE_PAIRS",
     "Diameters",
     "Mask",
@@ -53,17 +72,24 @@ __all__ = [
     "diameters",
     "dice",
     "distance",
+    "elongation",
     "find_parts",
+    "flatness",
     "fraction_inside",
     "fraction_of",
     "fraction_of_image",
+    "key_slice",
+    "least_axis",
     "longest_diameter",
+    "major_axis",
+    "max_3d_diameter",
     "max_intensity",
     "mean_intensity",
     "measure",
     "measure_mask",
     "median_intensity",
     "min_intensity",
+    "minor_axis",
     "p10_intensity",
     "p90_intensity",
     "perimeter",
@@ -71,4 +97,10 @@ __all__ = [
     "ratio",
     "relative_change",
     "sd_intensity",
+    "short_axis",
+    "slice_of_largest_extent",
+    "sphericity",
+    "surface_area",
+    "volume",
+    "volume_mesh",
 ]

@@ -10,7 +10,7 @@ from tools.measuring.checks import Mask, Spacing, checked
 from tools.measuring.intensity import Image
 from tools.measuring.parts import find_parts
 from tools.measuring.ranges import Probability, RangeRule
-from tools.measuring.registry import INTENSITIES, SHAPES
+from tools.measuring.registry import ALL_SHAPES, INTENSITIES
 from tools.measuring.value import Value, joined
 from tools.units import Unit
 
@@ -31,14 +31,15 @@ def measure(
     Parameters
     ----------
     name : str
-        A key of `SHAPES` or `INTENSITIES`.
-    mask : (H, W) bool ndarray
+        A key of `ALL_SHAPES` or `INTENSITIES`.
+    mask : (H, W) or (H, W, S) bool ndarray
         The whole object, or one part of it (for diameters, always one part).
-    spacing_mm : (row, column) or None
-        Size of a pixel; None gives px and px2.
-    values : (H, W) ndarray, optional
+    spacing_mm : (row, column[, slice]) or None
+        Size of a pixel; None gives px, px2 and px3. Of a stack (row, column) where the distance
+        between slices is unknown: what lies in a plane is measured in millimetres all the same.
+    values : ndarray of the same shape, optional
         What intensities are measured on, in `value_unit` (HU for CT, else 1).
-    probability : (H, W) floating ndarray, optional
+    probability : floating ndarray of the same shape, optional
     ranges : RangeRule, optional
         Both together give sizes their low-high; see `tools.measuring.ranges`.
     part : int, optional
@@ -52,19 +53,20 @@ def measure(
     Raises
     ------
     ToolError
-        If the mask is empty (a count is then 0), the name is unknown, or an intensity is asked
-        for without `values`.
+        If the mask is empty (a count is then 0), the name is unknown, an intensity is asked for
+        without `values`, a picture is asked for what only a stack has, or the third axis is
+        needed and the distance between slices unknown.
     """
     if name in INTENSITIES:
         if values is None:
             raise ToolError(f"The {name.replace('_', ' ')} needs the pixel values of the scan.")
         found = joined(INTENSITIES[name](mask, values, value_unit))
-    elif name in SHAPES:
-        found = joined(SHAPES[name].function(mask, spacing_mm))
+    elif name in ALL_SHAPES:
+        found = joined(ALL_SHAPES[name].function(mask, spacing_mm))
         if probability is not None and ranges is not None:
             found = tuple(ranges.ranged(v, probability, mask, spacing_mm) for v in found)
     else:
-        known = ", ".join((*SHAPES, *INTENSITIES))
+        known = ", ".join((*ALL_SHAPES, *INTENSITIES))
         raise ToolError(f"I can't measure {name!r}; I can measure {known}.")
     return tuple(replace(value, part=part) for value in found)
 
@@ -96,7 +98,7 @@ def measure_mask(
         raise ToolError(f"There is no part {part}; the mask has {len(parts)}.")
     measured: list[Value] = []
     for name in names:
-        of_part = name in SHAPES and SHAPES[name].of == "part"
+        of_part = name in ALL_SHAPES and ALL_SHAPES[name].of == "part"
         number = part or (1 if of_part and len(parts) else None)
         measured += measure(
             name,

@@ -1,7 +1,7 @@
-"""Longest diameter of a part, and the longest diameter perpendicular to it.
+"""The geometry of callipers in a plane: the longest diameter and the one perpendicular to it.
 
-Callipers go edge to edge: a row of ten pixels is ten pixels long, not nine. Both diameters are
-those of RECIST 1.1 and the WHO criteria, in the plane of the image.
+Callipers go edge to edge: a row of ten pixels is ten pixels long, not nine. What is measured with
+them, in pictures and in stacks, is in `tools.measuring.diameters`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
-from tools.measuring.checks import Mask, Spacing, box_of, checked, length_unit, pixel_size
+from tools.measuring.checks import Mask, Spacing, box_of, checked, pixel_size
 from tools.measuring.outline import edges, hull, without_holes
-from tools.measuring.value import Point, Value
+from tools.measuring.value import Point
 
 _MOST_CROSSINGS = 1_000_000
 _SAME_LENGTH = 1e-9
@@ -36,8 +36,23 @@ class Diameters(NamedTuple):
     perpendicular: Segment
 
 
-def diameters(mask: Mask, spacing_mm: Spacing = None) -> Diameters:
-    """Both diameters of one part.
+def reach(mask: Mask, spacing_mm: Spacing = None) -> tuple[float, float]:
+    """The longest diameter of a part, and how long the perpendicular one can be at most.
+
+    Quicker than `in_plane_diameters`: of the hull alone.
+    """
+    top, left, bottom, right = box_of(mask)
+    points = hull(mask[top:bottom, left:right]) * np.array(pixel_size(spacing_mm))
+    lengths = squareform(pdist(points))
+    longest = float(lengths.max())
+    pairs = np.argwhere(np.triu(lengths) >= longest * (1 - _SAME_LENGTH))
+    along = (points[pairs[:, 1]] - points[pairs[:, 0]]) / longest
+    across = points @ np.stack([-along[:, 1], along[:, 0]])
+    return longest, float(np.ptp(across, axis=0).max())
+
+
+def in_plane_diameters(mask: Mask, spacing_mm: Spacing = None) -> Diameters:
+    """Both diameters of one part in a picture or a slice.
 
     The longest is the largest distance between two corners of pixels (maximal Feret diameter); in
     a crescent it leaves the part. The perpendicular is the longest straight line at right angles
@@ -70,7 +85,7 @@ def diameters(mask: Mask, spacing_mm: Spacing = None) -> Diameters:
 
 @lru_cache(maxsize=16)
 def _diameters(packed: bytes, shape: tuple[int, int], size: tuple[float, float]) -> Diameters:
-    """`diameters` of a mask without its margins, kept: the second diameter comes for free."""
+    """`in_plane_diameters` of a mask without margins, kept: the second one comes for free."""
     bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1])
     crop: Mask = bits.reshape(shape).astype(bool)
     scale = np.array(size)
@@ -135,29 +150,3 @@ def _longest_chord(
 
 def _point(place: NDArray[np.float64]) -> Point:
     return float(place[0]), float(place[1])
-
-
-def longest_diameter(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Longest edge-to-edge distance of one part; see `diameters`."""
-    return _values(diameters(mask, spacing_mm), spacing_mm)[0]
-
-
-def perpendicular_diameter(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Longest line inside one part perpendicular to its longest diameter; see `diameters`."""
-    return _values(diameters(mask, spacing_mm), spacing_mm)[1]
-
-
-def _values(measured: Diameters, spacing_mm: Spacing) -> tuple[Value, Value]:
-    unit = length_unit(spacing_mm)
-    longest, across = measured
-    return (
-        Value(
-            "longest_diameter", longest.length, unit, endpoints=(longest.start, longest.end),
-            convention="largest distance between two pixel corners of one part, edge to edge",
-        ),
-        Value(
-            "perpendicular_diameter", across.length, unit, endpoints=(across.start, across.end),
-            convention="longest line inside the part's outline at right angles to its longest "
-            "diameter, edge to edge",
-        ),
-    )  # fmt: skip

@@ -13,7 +13,7 @@ from tools.measuring.value import Value
 from tools.units import Unit
 
 Image = NDArray[Any]
-"""(H, W) numbers: Hounsfield units of a CT slice, or the stored values of the image."""
+"""(H, W) or (H, W, S) numbers: Hounsfield units of a CT, or the stored values of the image."""
 
 
 def _inside(mask: Mask, values: Image) -> NDArray[np.float64]:

@@ -69,6 +69,5 @@ def hull(mask: Mask) -> Points:
     last = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
     columns = np.concatenate([first, first, last, last])
     points = np.stack([np.concatenate([rows, rows + 1, rows, rows + 1]), columns], axis=1)
-    points = np.unique(points, axis=0).astype(float)
-    vertices: Points = points[ConvexHull(points).vertices]
+    vertices: Points = points[ConvexHull(points).vertices].astype(float)
     return vertices

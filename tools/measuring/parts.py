@@ -1,7 +1,7 @@
 """The connected parts of a mask, and which of them are too small to count.
 
-Pixels that touch along a side or at a corner belong together (8-connectivity): a thin oblique
-vessel would fall apart otherwise.
+Pixels that touch along a side or at a corner belong together (8-connectivity, in a stack
+26-connectivity): a thin oblique vessel would fall apart otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tools.measuring.checks import Mask, checked
+from tools.measuring.checks import Mask, box_around, checked
 
 SMALLEST_SHARE = 0.01
 SMALLEST_PIXELS = 9
@@ -25,13 +25,13 @@ class Parts:
 
     Attributes
     ----------
-    labels : (H, W) int32 ndarray
+    labels : (H, W) or (H, W, S) int32 ndarray
         0 for background and ignored parts, else the number of the part, from 1 (the largest).
     areas : (N,) int64 ndarray
-        Pixels of part 1, part 2, …
+        Pixels (voxels) of part 1, part 2, …
     ignored : int
         How many parts were too small to count.
-    mask : (H, W) bool ndarray
+    mask : ndarray of bool, same shape
         The pixels of the parts that count: what is measured.
     """
 
@@ -44,7 +44,7 @@ class Parts:
         return len(self.areas)
 
     def part(self, number: int) -> Mask:
-        """(H, W) bool mask of one part, counted from 1; IndexError if there is no such part."""
+        """Mask of one part, counted from 1; IndexError if there is no such part."""
         if not 1 <= number <= len(self):
             raise IndexError(f"there are {len(self)} parts, so no part {number}")
         mask: Mask = self.labels == number
@@ -76,7 +76,7 @@ def find_parts(mask: Mask, *, keep_all: bool = False) -> Parts:
 
     Parameters
     ----------
-    mask : (H, W) bool ndarray
+    mask : (H, W) or (H, W, S) bool ndarray
         May be empty: then there are no parts.
     keep_all : bool
         Count every part, however small (for a mask drawn or cleaned by a person).
@@ -87,14 +87,16 @@ def find_parts(mask: Mask, *, keep_all: bool = False) -> Parts:
         Ordered by area; equal areas in reading order of their first pixel.
     """
     mask = checked(mask, empty_ok=True)
-    found, count = ndimage.label(mask, structure=np.ones((3, 3), dtype=bool))
+    box = box_around(mask)
+    found, count = ndimage.label(mask[box], structure=np.ones((3,) * mask.ndim, dtype=bool))
+    labels = np.zeros(mask.shape, dtype=np.int32)
     if count == 0:
-        return Parts(found.astype(np.int32), np.zeros(0, np.int64), 0, mask.copy())
+        return Parts(labels, np.zeros(0, np.int64), 0, mask.copy())
     areas = np.bincount(found.ravel(), minlength=count + 1)[1:].astype(np.int64)
     kept = np.ones(count, dtype=bool) if keep_all else areas >= smallest_area(areas)
     order = np.argsort(-areas, kind="stable")
     order = order[kept[order]]
     number = np.zeros(count + 1, dtype=np.int32)
     number[order + 1] = np.arange(1, len(order) + 1, dtype=np.int32)
-    labels = number[found]
+    labels[box] = number[found]
     return Parts(labels, areas[order], int(count - len(order)), labels > 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy import ndimage
 from parser_model.range_calibration import RangeCalibration, family
 from tools.measuring.checks import Mask
 from tools.measuring.roundness import outline_length
+from tools.measuring.slices import key_slice
 from tools.measuring.value import Value
 
 QUANTITY_OF: Final = {
@@ -80,6 +82,8 @@ class RangeRule:
         """
         if self.calibration is None or value.name not in QUANTITY_OF:
             return value
+        section = _section_of(value, mask)
+        probability, mask = np.asarray(probability)[section], mask[section]
         evidence = range_evidence(probability, mask)
         quantity = QUANTITY_OF[value.name]
         pixel = pixel_share(mask) if quantity == "area" else _length_share(value, spacing_mm)
@@ -144,9 +148,24 @@ def _length_share(value: Value, spacing_mm: tuple[float, ...] | None) -> float:
         return max(spacing_mm or (1.0,)) / value.number
     start, end = value.endpoints
     size = spacing_mm or (1.0,) * len(start)
-    steps = [abs(b - a) * mm for a, b, mm in zip(start, end, size, strict=True)]
-    room = sum(step * mm for step, mm in zip(steps, size, strict=True)) / math.hypot(*steps)
+    # Where the distance between slices is unknown, the line lies in a slice.
+    steps = [abs(b - a) * mm for a, b, mm in zip(start, end, size, strict=False)]
+    room = sum(step * mm for step, mm in zip(steps, size, strict=False)) / math.hypot(*steps)
     return room / value.number
+
+
+def _section_of(value: Value, mask: Mask) -> tuple[slice, ...] | tuple[EllipsisType, int]:
+    """What of a mask a value was measured on: of a stack one slice, for what lies in a plane.
+
+    Ranges are learnt on pictures, so what is measured on one slice is judged by that slice.
+    """
+    if mask.ndim == 2:
+        return (slice(None),)
+    if value.name == "area":
+        return (..., key_slice(mask))
+    if value.endpoints is not None and value.name != "max_3d_diameter":
+        return (..., int(value.endpoints[0][2]))
+    return (slice(None),)
 
 
 def _neighbourhood(mask: Mask) -> tuple[slice, ...]:

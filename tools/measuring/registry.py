@@ -6,7 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tools.measuring import between, callipers, compare, intensity, position, roundness, sizes
+from tools.measuring import (
+    axes,
+    between,
+    compare,
+    diameters,
+    intensity,
+    position,
+    roundness,
+    sizes,
+    slices,
+    solids,
+)
 from tools.measuring.checks import Mask, Spacing
 from tools.measuring.intensity import Image
 from tools.measuring.value import Value
@@ -34,13 +45,30 @@ SHAPES: Final[dict[str, Shape]] = {
     "area": Shape(sizes.area),
     "fraction_of_image": Shape(sizes.fraction_of_image),
     "count": Shape(sizes.count),
-    "longest_diameter": Shape(callipers.longest_diameter, of="part"),
-    "perpendicular_diameter": Shape(callipers.perpendicular_diameter, of="part"),
+    "longest_diameter": Shape(diameters.longest_diameter, of="part"),
+    "perpendicular_diameter": Shape(diameters.perpendicular_diameter, of="part"),
+    "short_axis": Shape(diameters.short_axis, of="part"),
     "perimeter": Shape(roundness.perimeter, of="part"),
     "circularity": Shape(roundness.circularity, of="part"),
+    "major_axis": Shape(axes.major_axis, of="part"),
+    "minor_axis": Shape(axes.minor_axis, of="part"),
+    "elongation": Shape(axes.elongation, of="part"),
     "centroid": Shape(position.centroid),
     "bounding_box": Shape(position.bounding_box),
 }
+"""Of pictures, slices and stacks."""
+STACK_SHAPES: Final[dict[str, Shape]] = {
+    "volume": Shape(sizes.volume),
+    "volume_mesh": Shape(solids.volume_mesh),
+    "slice": Shape(slices.slice_of_largest_extent),
+    "max_3d_diameter": Shape(solids.max_3d_diameter, of="part"),
+    "surface_area": Shape(solids.surface_area, of="part"),
+    "sphericity": Shape(solids.sphericity, of="part"),
+    "least_axis": Shape(axes.least_axis, of="part"),
+    "flatness": Shape(axes.flatness, of="part"),
+}
+"""Of stacks alone; a ToolError says so for a picture."""
+ALL_SHAPES: Final[dict[str, Shape]] = {**SHAPES, **STACK_SHAPES}
 INTENSITIES: Final[dict[str, IntensityFunction]] = {
     "mean_intensity": intensity.mean_intensity,
     "sd_intensity": intensity.sd_intensity,

@@ -8,12 +8,14 @@ import numpy as np
 
 from tools.measuring.checks import Mask, Spacing, box_of, checked, length_unit, pixel_size
 from tools.measuring.sizes import area
+from tools.measuring.slices import largest_section, on_slice
 from tools.measuring.value import Value
 
 
 def outline_length(mask: Mask, spacing_mm: Spacing = None) -> float:
-    """Cauchy–Crofton estimate of the outline with four directions, holes included, in mm or px.
+    """Length of the outline of an (H, W) mask, holes included, in mm or px.
 
+    Cauchy–Crofton estimate with four directions:
     L = ½ Σ_k Δθ_k d_k N_k, where N_k counts how often the lines through the pixel centres in
     direction k cross the outline, d_k is the distance between those lines and Δθ_k the angle the
     direction stands for. Both follow from the pixel size, so pixels need not be square.
@@ -39,24 +41,30 @@ def outline_length(mask: Mask, spacing_mm: Spacing = None) -> float:
 
 
 def perimeter(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Length of the outline, inner outlines of holes included; see `outline_length`."""
+    """Length of the outline, inner outlines of holes included; see `outline_length`.
+
+    In a stack, on the slice where the mask covers most.
+    """
+    section, at = largest_section(checked(mask))
     return Value(
         "perimeter",
-        outline_length(mask, spacing_mm),
+        outline_length(section, spacing_mm),
         length_unit(spacing_mm),
-        convention="Cauchy-Crofton estimate with four directions, holes included",
+        convention="Cauchy-Crofton estimate with four directions, holes included" + on_slice(at),
     )
 
 
 def circularity(mask: Mask, spacing_mm: Spacing = None) -> Value:
     """4π · area / perimeter², at most 1: a disc has 1, a long or ragged shape less.
 
-    Tiny shapes would exceed 1 by pixel error alone, so 1 is the limit.
+    Tiny shapes would exceed 1 by pixel error alone, so 1 is the limit. In a stack, on the slice
+    where the mask covers most.
     """
-    length = outline_length(mask, spacing_mm)
+    section, at = largest_section(checked(mask))
+    length = outline_length(section, spacing_mm)
     return Value(
         "circularity",
-        min(1.0, 4 * math.pi * area(mask, spacing_mm).number / length**2),
+        min(1.0, 4 * math.pi * area(section, spacing_mm).number / length**2),
         "1",
-        convention="4 pi area / perimeter², at most 1",
+        convention="4 pi area / perimeter², at most 1" + on_slice(at),
     )

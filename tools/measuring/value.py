@@ -11,8 +11,9 @@ from parser_model.errors import ToolError
 from tools.units import Unit, display_unit, format_value
 from tools.units import convert as convert_number
 
-Point = tuple[float, float]
-"""(row, column) in pixel-edge coordinates: pixel (r, c) covers [r, r + 1) × [c, c + 1)."""
+Point = tuple[float, ...]
+"""(row, column[, slice]) in pixel-edge coordinates: pixel (r, c) covers [r, r + 1) × [c, c + 1).
+The middle of slice k is at k + ½."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Value:
     components : tuple of str
         Names of the entries of a tuple, e.g. ``("row", "column")``.
     endpoints : tuple of two Points or None
-        The line measured, for the overlay, in pixel-edge coordinates of the image.
+        The line measured, for the overlay, in pixel-edge coordinates of the image; in a stack
+        with the slice, which is the same for both ends of an in-plane diameter.
     """
 
     name: str
@@ -99,7 +101,12 @@ class Value:
         return replace(self, low=low, high=high)
 
     def text(self, unit: Unit | None = None) -> str:
-        """As a person reads it, in `unit` or in the one a radiologist would choose."""
+        """As a person reads it, in `unit` or in the one a radiologist would choose.
+
+        A slice is counted from 1.
+        """
+        if self.name == "slice":
+            return format_value(self.number + 1, self.unit)  # people count slices from 1
         largest = max(map(abs, self.value)) if isinstance(self.value, tuple) else self.value
         shown = self.to(unit or display_unit(largest, self.unit))
         return format_value(shown.value, shown.unit, shown.low, shown.high)
