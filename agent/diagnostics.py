@@ -47,10 +47,10 @@ def doctor(*, as_json: bool) -> None:
             "weights_sha256": info.weights_sha256,
             "calibration": info.calibration,
             "precision": info.precision,
-            "device": "host" if remote else "cpu",
+            "device": f"{info.device}, on the host" if remote else info.device,
         }
         if not remote:
-            found["bfloat16"] = _gain_of_bfloat16()
+            found |= _this_machine(info.device)
         if info.calibration is None:
             problems.append(
                 "No presence calibration fits these weights, so presence is null; run "
@@ -73,12 +73,16 @@ def doctor(*, as_json: bool) -> None:
     print("\n".join(f"! {p}" for p in problems) or "Everything needed is here.")
 
 
-def _gain_of_bfloat16() -> str:
-    """Whether `--precision bf16` would pay on this machine, measured in at most two seconds."""
+def _this_machine(device: str) -> dict[str, str]:
+    """What could compute here, and what bfloat16 gains there, measured in at most two seconds."""
+    from parser_model.devices import chosen_device, compute_settings
     from parser_model.speed_test import bfloat16_gain
 
-    times = f"{bfloat16_gain():.2g} times as fast as fp32 in large products"
-    return f"{times}; 'auto' means fp32, --precision bf16 is less exact"
+    gain = f"{bfloat16_gain(device):.2g} times as fast as fp32 in large products"
+    return {
+        "biomedparse_device": str(chosen_device(compute_settings().device)),
+        "bfloat16": f"{gain}; 'auto' means fp32, --precision bf16 is less exact",
+    }
 
 
 def _version(package: str) -> str | None:

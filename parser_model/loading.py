@@ -31,7 +31,8 @@ def load_parser(
         "compact" (bundled), "biomedparse" (once downloaded), or a host ("http://...").
     precision : {"auto", "fp32", "bf16"}
         "auto" means fp32 for the parsers of this machine, however fast its bfloat16 is: on the
-        recorded runs bfloat16 gives other masks (docs/performance.md). A host chooses by itself;
+        recorded runs bfloat16 gives other masks (docs/performance.md). "bf16" is refused for
+        biomedparse where a short self-test finds it far slower than fp32. A host chooses by itself;
         another precision than its own is refused when it is first asked.
     host_key : str, optional
         For a host; the environment variable PARSECHAT_HOST_KEY when left out.
@@ -41,7 +42,11 @@ def load_parser(
     RequestError
         For a name or precision that is not known.
     SetupError
-        When torch or the weights are missing.
+        When torch or the weights are missing, or this machine cannot do what is wanted.
+
+    Notes
+    -----
+    biomedparse computes on the device of `parser_model.devices.ComputeSettings`.
     """
     if precision not in PRECISIONS:
         raise RequestError(f"Unknown precision '{precision}'; use {', '.join(PRECISIONS)}.")
@@ -82,9 +87,16 @@ def _biomedparse(precision: str) -> Parser:
             "The weights of biomedparse are not here; run 'parsechat models download biomedparse' "
             "(with --from FILE if you have them)."
         )
+    from parser_model.devices import check_bfloat16, chosen_device, compute_settings
     from parser_model.weights_store.using import load_biomedparse
 
-    return load_biomedparse(precision)
+    settings = compute_settings()
+    device = chosen_device(settings.device)
+    if precision == "bf16":
+        check_bfloat16(device.name)
+    return load_biomedparse(
+        precision, device=device.name, memory_bytes=settings.image_memory_mb * 2**20
+    )
 
 
 @lru_cache(maxsize=8)

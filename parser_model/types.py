@@ -141,6 +141,8 @@ class ParserInfo:
         "fp32" or "bf16".
     licence : str
         Licence of the weights.
+    device : str
+        What computes: "cpu", "cuda" or "mps".
     """
 
     name: str
@@ -152,6 +154,7 @@ class ParserInfo:
     precision: str = "fp32"
     licence: str = ""
     notes: tuple[str, ...] = field(default=())
+    device: str = "cpu"
 
 
 @runtime_checkable

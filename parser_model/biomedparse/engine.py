@@ -67,7 +67,7 @@ class Engine:
         self._network = network
         self._tokenizer = tokenizer
         self._fit: Fit = fit
-        self._device = network.predictor.query_feat.weight.device
+        self.device = network.predictor.query_feat.weight.device
         self._memory: FeatureMemory[ImageMemory] = FeatureMemory(memory_bytes, lambda m: m.nbytes)
         self._text = lru_cache(maxsize=_TEXTS)(self._encode_text)
 
@@ -77,9 +77,9 @@ class Engine:
 
     def images_at_once(self) -> int:
         """As many images as are encoded together: one, except where a GPU has room for more."""
-        if self._device.type != "cuda":
+        if self.device.type != "cuda":
             return 1
-        free, _ = torch.cuda.mem_get_info(self._device)
+        free, _ = torch.cuda.mem_get_info(self.device)
         return max(1, int(_SHARE_OF_GPU * free) // (self.size**2 * _BYTES_A_PIXEL))
 
     @torch.inference_mode()
@@ -120,14 +120,14 @@ class Engine:
         texts = [self._text(wording) for wording in wordings]
         if not texts:
             return []
-        if at_once or self._device.type != "cpu":
+        if at_once or self.device.type != "cpu":
             return _rows(self._network.decode(memory, _joined(texts)))
         return [row for text in texts for row in _rows(self._network.decode(memory, text))]
 
     def _encode_text(self, wording: str) -> TextEncoding:
         ids, lengths = self._tokenizer([wording])
         return self._network.encode_text(
-            torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths).to(self._device)
+            torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
         )
 
 

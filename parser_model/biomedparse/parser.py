@@ -129,6 +129,7 @@ class BiomedParseParser:
             precision=precision,
             licence=_LICENCE,
             notes=() if calibration else _NOTES,
+            device=self._engine.device.type,
         )
 
     @classmethod

@@ -122,6 +122,7 @@ def unpack_info(value: Any) -> ParserInfo:
             precision=_text(value["precision"]),
             licence=_text(value["licence"]),
             notes=tuple(_text(note) for note in value["notes"]),
+            device=_text(value.get("device", "cpu")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WireError("the description of the parser is malformed") from error

@@ -58,12 +58,14 @@ def run(
         from parser_model.host.app import build_app
     except ModuleNotFoundError as error:
         raise SetupError(f"The host needs the package {error.name}; run 'make setup'.") from error
-    app = build_app(load_parser(parser, precision=precision), keys=accepted, limits=limits)
+    loaded = load_parser(parser, precision=precision)
+    app = build_app(loaded, keys=accepted, limits=limits)
     _log_to_stderr()
     shown = f"[{host}]" if ":" in host else host
     asks = "asks for a key" if accepted else "this machine only, no key"
     print(
-        f"{parser} is served at http://{shown}:{port}, {asks} (Ctrl+C stops it)",
+        f"{parser} ({loaded.info.device}, {loaded.info.precision}) is served at "
+        f"http://{shown}:{port}, {asks} (Ctrl+C stops it)",
         file=sys.stderr,
         flush=True,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from parser_model.biomedparse.evidence import BIOMEDPARSE_EVIDENCE
@@ -19,8 +20,16 @@ from parser_model.weights_store.record import installed
 from parser_model.weights_store.sources import SOURCES
 
 
-def load_biomedparse(precision: str) -> Parser:
+def load_biomedparse(precision: str, *, device: str, memory_bytes: int) -> Parser:
     """BiomedParse from the installed weights, with the user's calibration where there is one.
+
+    Parameters
+    ----------
+    precision : {"fp32", "bf16"}
+    device : str
+        As PyTorch calls it.
+    memory_bytes : int
+        Budget for remembered images.
 
     Raises
     ------
@@ -31,12 +40,17 @@ def load_biomedparse(precision: str) -> Parser:
     record = installed(source.name)
     if record is None:
         raise SetupError(f"The weights of {source.name} are not here.")
+    if device == "cuda" and precision == "fp32":
+        # Else cuDNN cuts the inputs of convolutions to 10 bits of mantissa.
+        torch.backends.cudnn.allow_tf32 = False
     folder = model_folder(source.name)
     table = folder / source.distributions.name
     return BiomedParseParser.load(
         folder / record.weights_file,
         folder / "tokenizer",
         precision=cast(Literal["fp32", "bf16"], precision),
+        device=device,
+        memory_bytes=memory_bytes,
         config=source.config,
         # Known since the installation; hashing 1.4 GB would take longer than loading them.
         weights_sha256=record.weights_sha256,
