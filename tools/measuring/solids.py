@@ -31,14 +31,17 @@ def volume_mesh(mask: Mask, spacing_mm: Spacing = None) -> Value:
 
 
 def surface_area(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Area of the mesh, in mm2 (IBSI C0JK); about 9 % too large on round bodies, at any size."""
+    """Area of the mesh, in mm2 (IBSI C0JK).
+
+    On round bodies too large at any size: 9 % with cubic voxels, more with thick slices.
+    """
     corners = _triangles(
         checked_stack(mask, "surface area"), voxel_size(spacing_mm, "surface area")
     )
     return Value(
         "surface_area", _area(corners), "mm2",
         convention="area of the mesh around the voxels (marching cubes), IBSI C0JK; "
-        "about 9 % high on round bodies",
+        "reads high on round bodies (9 % with cubic voxels)",
     )  # fmt: skip
 
 
