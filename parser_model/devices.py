@@ -17,8 +17,8 @@ from parser_model.errors import SetupError
 
 ACCELERATORS = ("cuda", "mps")
 DEVICES = ("auto", "cpu", *ACCELERATORS)
-# Below this gain a network of this size is no use in bfloat16: answers would take minutes or hours.
-_LEAST_GAIN = 0.25
+LEAST_GAIN = 0.25
+"""With less, bfloat16 is no use to a network of this size: an answer would take minutes."""
 
 
 class ComputeSettings(BaseSettings):
@@ -119,7 +119,7 @@ def check_bfloat16(device: str) -> None:
     from parser_model.speed_test import bfloat16_gain
 
     gain = bfloat16_gain(device)
-    if gain < _LEAST_GAIN:
+    if gain < LEAST_GAIN:
         raise SetupError(
             f"bfloat16 is about {1 / gain:.0f} times slower than float32 on this machine, so "
             "biomedparse does not run in it here; leave --precision bf16 out."

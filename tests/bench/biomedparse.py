@@ -26,6 +26,8 @@ from parser_model.biomedparse.network import BiomedParseNetwork
 from parser_model.biomedparse.parser import BiomedParseParser
 from parser_model.biomedparse.precision import lower_precision
 from parser_model.biomedparse.substitute import substitute_entries
+from parser_model.devices import LEAST_GAIN
+from parser_model.speed_test import bfloat16_gain
 from tests.bench import reference_way
 from tests.bench.machine import matrix_rate
 from tests.bench.timing import medians_in_turns, seconds
@@ -38,7 +40,6 @@ TOLERANCE = 0.25
 SIDE = 1024
 PLACE = {"modality": "CT", "site": "abdomen"}
 TARGETS = reference_targets("CT-Abdomen")
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,19 @@ class Result:
 
     Attributes
     ----------
-    reference, fp32, bf16 : Figures
+    reference : Figures
+    ours : dict of str to Figures
+        By precision; without "bf16" where that is no use.
     predicted : float
         Seconds that the public code's way should take on this machine, by its matrix rate.
+    bf16_gain : float
+        How many times as fast a large matrix product is in bf16.
     """
 
     reference: Figures
-    fp32: Figures
-    bf16: Figures
+    ours: dict[str, Figures]
     predicted: float
+    bf16_gain: float
 
     @property
     def reference_is_fair(self) -> bool:
@@ -76,7 +81,10 @@ class Result:
 
 @contextmanager
 def weights_folder() -> Iterator[Path]:
-    """Substitute weights of full size in both precisions, and a tokenizer with made-up words."""
+    """Substitute weights of full size in both precisions, and a tokenizer with made-up words.
+
+    A file in bf16 is made only where it would be used.
+    """
     with tempfile.TemporaryDirectory(prefix="parsechat-bench-") as name:
         folder = Path(name)
         with torch.device("meta"):
@@ -84,11 +92,17 @@ def weights_folder() -> Iterator[Path]:
         entries = substitute_entries((n, tuple(v.shape)) for n, v in shapes.items())
         save_file(entries, folder / "fp32.safetensors")
         del entries
-        convert_checkpoint(
-            folder / "fp32.safetensors", folder / "bf16.safetensors", prepare=lower_precision
-        )
+        if "bf16" in precisions() or torch.cuda.is_available():
+            convert_checkpoint(
+                folder / "fp32.safetensors", folder / "bf16.safetensors", prepare=lower_precision
+            )
         (folder / "merges.txt").write_bytes(hub_files()[MERGES])
         yield folder
+
+
+def precisions() -> tuple[str, ...]:
+    """What is worth timing on this machine's processor."""
+    return ("fp32", "bf16") if bfloat16_gain() >= LEAST_GAIN else ("fp32",)
 
 
 def load(folder: Path, precision: str) -> BiomedParseParser:
@@ -103,13 +117,14 @@ def load(folder: Path, precision: str) -> BiomedParseParser:
 
 def run(folder: Path, runs: int) -> Result:
     """Time everything in turns, so that a disturbance does not hit one way alone."""
-    parsers = {precision: load(folder, precision) for precision in PRECISIONS}
+    chosen = precisions()
+    parsers = {precision: load(folder, precision) for precision in chosen}
     actions = {"reference": _reference(parsers["fp32"])}
     for precision, parser in parsers.items():
         actions |= _ours(precision, parser)
     rates: list[float] = []
     medians = medians_in_turns(actions, runs, between=lambda: rates.append(matrix_rate()))
-    fresh = {name: _in_a_fresh_process(folder, name) for name in ("reference", *PRECISIONS)}
+    fresh = {name: _in_a_fresh_process(folder, name) for name in ("reference", *chosen)}
 
     def figures(name: str) -> Figures:
         return Figures(
@@ -125,7 +140,7 @@ def run(folder: Path, runs: int) -> Result:
         one, one, len(TARGETS) * one, fresh["reference"]["ready"], fresh["reference"]["peak"]
     )
     predicted = OVERHEAD * reference_way.MULTIPLY_ADDS / statistics.median(rates)
-    return Result(reference, figures("fp32"), figures("bf16"), predicted)
+    return Result(reference, {name: figures(name) for name in chosen}, predicted, bfloat16_gain())
 
 
 def _reference(parser: BiomedParseParser) -> Callable[[], object]:
@@ -169,8 +184,9 @@ def _in_a_fresh_process(folder: Path, name: str) -> dict[str, Any]:
 
 def lines(result: Result) -> Iterator[str]:
     """The table, with ratios to the public code's way."""
-    columns = (result.reference, result.fp32, result.bf16)
-    yield f"{'BiomedParse at 1024 x 1024':34}{'public way':>12}{'fp32':>18}{'bf16':>18}"
+    columns = (result.reference, *result.ours.values())
+    titles = "".join(f"{precision:>18}" for precision in result.ours)
+    yield f"{'BiomedParse at 1024 x 1024':34}{'public way':>12}{titles}"
     for field, title, unit, scale in (
         ("first", "first prompt", "s", 1.0),
         ("follow_up", "another phrase", "s", 1.0),
@@ -181,6 +197,11 @@ def lines(result: Result) -> Iterator[str]:
         values = [getattr(figures, field) / scale for figures in columns]
         cells = [f"{value:.2f} {unit} ({values[0] / value:.1f}x)" for value in values[1:]]
         yield f"{title:34}{values[0]:>8.2f} {unit:3}" + "".join(f"{cell:>18}" for cell in cells)
+    if "bf16" not in result.ours:
+        yield (
+            f"bf16 is left out: on this machine its products are {1 / result.bf16_gain:.0f} times "
+            "slower than those of fp32, so a prompt would take many minutes"
+        )
     fair = result.reference.first / result.predicted
     yield (
         f"public way: {result.reference.first:.1f} s; its multiply-adds and the matrix rate of "
@@ -190,11 +211,12 @@ def lines(result: Result) -> Iterator[str]:
 
 def gpu_lines(folder: Path) -> Iterator[str]:
     """Images a second and follow-ups on a GPU, against what its matrix rate allows at best."""
+    device = "cuda"
     parser = BiomedParseParser.load(
         folder / "bf16.safetensors",
         folder / "merges.txt",
         precision="bf16",
-        device="cuda",
+        device=device,
         weights_sha256="0" * 64,
     )
     batch = [_picture(i) for i in range(1, 9)]
@@ -205,4 +227,9 @@ def gpu_lines(folder: Path) -> Iterator[str]:
     follow_up = statistics.median(
         seconds(lambda: parser.parse(fresh[-1:], [next(phrases)], **PLACE)) for _ in TARGETS
     )
-    yield f"GPU: {1 / each:.1f} images/s, another phrase {1000 * follow_up:.0f} ms"
+    floor = reference_way.MULTIPLY_ADDS / matrix_rate(torch.bfloat16, device)
+    yield (
+        f"GPU: {1 / each:.1f} images/s, another phrase {1000 * follow_up:.0f} ms; an image takes "
+        f"{each / floor:.1f} times the {1000 * floor:.0f} ms that its multiply-adds take at the "
+        "matrix rate in bf16"
+    )

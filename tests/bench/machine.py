@@ -13,14 +13,17 @@ _SIDES = (4096, 1024, 1024)  # rows, inner, columns: as the backbone's linear la
 _REPEATS = 30
 
 
-def matrix_rate(dtype: torch.dtype = torch.float32) -> float:
-    """Multiply-adds a second of a matrix product in a type; the median of several."""
+def matrix_rate(dtype: torch.dtype = torch.float32, device: str = "cpu") -> float:
+    """Multiply-adds a second of a matrix product in a type on a device; the median of several."""
     rows, inner, columns = _SIDES
-    a, b = torch.randn(rows, inner).to(dtype), torch.randn(inner, columns).to(dtype)
+    a = torch.randn(rows, inner).to(device, dtype)
+    b = torch.randn(inner, columns).to(device, dtype)
     times = []
     for run in range(_REPEATS + 3):
         started = time.perf_counter()
-        a @ b
+        product = a @ b
+        if device != "cpu":
+            product[0, 0].item()  # waits for the accelerator
         if run >= 3:
             times.append(time.perf_counter() - started)
     return rows * inner * columns / statistics.median(times)
