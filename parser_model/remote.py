@@ -31,6 +31,7 @@ class _Hello:
     model: str
     info: ParserInfo
     recognises: bool
+    finds: bool
     most_bytes: int
     most_pixels: int
     most_phrases: int
@@ -113,19 +114,56 @@ class RemoteParser:
         if not all(isinstance(phrase, str) for phrase in prompts):
             raise RequestError("A phrase is a text.")
         checked = [i if isinstance(i, ParsedImage) else ParsedImage(i) for i in images]
-        fields: dict[str, Any] = {
+        fields = self._fields(modality, site)
+        return [self._parse_one(image, list(prompts), fields) for image in checked]
+
+    @property
+    def finds(self) -> bool:
+        """Whether the host's parser has a way of its own to find everything."""
+        return self._greeted().finds
+
+    def find(
+        self,
+        image: NDArray[np.uint8] | ParsedImage,
+        *,
+        modality: str | None = None,
+        site: str | None = None,
+    ) -> list[ParsedObject]:
+        """See `parser_model.types.FindsEverything.find`; the host shares out the pixels.
+
+        Raises
+        ------
+        RequestError
+        ServiceError
+            The host does not answer, is busy for long, refuses the key, or answers nonsense.
+        """
+        checked = image if isinstance(image, ParsedImage) else ParsedImage(image)
+        known = len(self._greeted().info.vocabulary)
+        header, parts = self._ask("/v1/find", checked, self._fields(modality, site), known)
+        rows, columns = checked.pixels.shape[:2]
+        try:
+            entries = header["objects"]
+            phrases = [str(entry["phrase"]) for entry in entries]
+            return answers.unpack_objects(entries, parts, (rows, columns), phrases)
+        except (wire.WireError, KeyError, TypeError) as error:
+            raise self._host.nonsense() from error
+
+    def _fields(self, modality: str | None, site: str | None) -> dict[str, Any]:
+        """What a request says besides its image and phrases."""
+        said = {
             "probability": self._probability,
             "absent": "none" if self._probability == "none" else "uint8",
+            "modality": modality,
+            "site": site,
         }
-        fields |= {k: v for k, v in (("modality", modality), ("site", site)) if v}
-        return [self._parse_one(image, list(prompts), fields) for image in checked]
+        return {name: value for name, value in said.items() if value}
 
     def recognise(self, image: NDArray[np.uint8] | ParsedImage) -> Recognised:
         """Modality and site from the pixels alone; None when the host's parser cannot tell."""
         checked = image if isinstance(image, ParsedImage) else ParsedImage(image)
         if not self._greeted().recognises:
             return Recognised(None, None, 0.0)
-        header, _ = self._ask("/v1/encode", checked, {})
+        header, _ = self._ask("/v1/encode", checked, {}, 0)
         try:
             modality, site = header["modality"], header["site"]
             confidence = float(header["confidence"])
@@ -148,7 +186,7 @@ class RemoteParser:
         objects: list[ParsedObject] = []
         for start in range(0, len(phrases), size):
             some = phrases[start : start + size]
-            header, parts = self._ask("/v1/parse", image, {**fields, "phrases": some})
+            header, parts = self._ask("/v1/parse", image, {**fields, "phrases": some}, size)
             try:
                 if header.get("shape") != [rows, columns]:
                     raise wire.WireError("the answer is about an image of another size")
@@ -159,22 +197,22 @@ class RemoteParser:
         return objects
 
     def _ask(
-        self, path: str, image: ParsedImage, fields: dict[str, Any]
+        self, path: str, image: ParsedImage, fields: dict[str, Any], objects: int
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Ask about an image, with its handle where there is one."""
+        """Ask for so many objects in an image, with its handle where there is one."""
         key = _image_key(image)
         with self._lock:
             handle = self._handles.get(key)
         answer = None
         if handle is not None:
             try:
-                answer = self._post(path, image, {**fields, "handle": handle}, [])
+                answer = self._post(path, image, {**fields, "handle": handle}, [], objects)
             except GoneError:
                 with self._lock:
                     self._handles.pop(key, None)
         if answer is None:
             try:
-                answer = self._post(path, image, fields, self._packed(image))
+                answer = self._post(path, image, fields, self._packed(image), objects)
             except GoneError as error:  # no handle was sent
                 raise self._host.nonsense() from error
         header = answer[0]
@@ -204,10 +242,14 @@ class RemoteParser:
         return parts
 
     def _post(
-        self, path: str, image: ParsedImage, fields: dict[str, Any], parts: list[bytes]
+        self,
+        path: str,
+        image: ParsedImage,
+        fields: dict[str, Any],
+        parts: list[bytes],
+        objects: int,
     ) -> tuple[dict[str, Any], list[bytes]]:
-        count = len(fields.get("phrases", ()))
-        most = wire.MOST_HEADER + 4 * count * (image.pixels[..., 0].size + 64)
+        most = wire.MOST_HEADER + 4 * objects * (image.pixels[..., 0].size + 64)
         body = wire.pack_message(fields, parts)
         data = self._host.send("POST", path, body, most)
         try:
@@ -237,6 +279,7 @@ class RemoteParser:
                 model=str(said["model"]),
                 info=answers.unpack_info(said["info"]),
                 recognises=bool(said["recognises"]),
+                finds=bool(said.get("finds", False)),
                 most_bytes=limits["body_bytes"],
                 most_pixels=limits["pixels"],
                 most_phrases=max(1, int(said["limits"]["phrases"])),

@@ -228,3 +228,18 @@ class FindsEverything(Protocol):
             When the modality is neither given nor recognised.
         """
         ...
+
+
+def finder_of(parser: Parser) -> FindsEverything | None:
+    """The parser as one that finds everything in one pass; None where it has no way of its own.
+
+    A host is asked whether its parser has one.
+
+    Raises
+    ------
+    ServiceError
+        If the host does not answer.
+    """
+    if isinstance(parser, FindsEverything) and getattr(parser, "finds", True):
+        return parser
+    return None

@@ -59,6 +59,7 @@ class Engine:
             "model": self.model,
             "info": self._info,
             "recognises": isinstance(self._parser, Recogniser),
+            "finds": isinstance(self._parser, FindsEverything),
             "limits": {
                 "body_bytes": limits.body_bytes,
                 "pixels": limits.pixels,
@@ -108,7 +109,7 @@ class Engine:
         fits = len(targets) * image.pixels[..., 0].size * _BYTES_A_PIXEL <= (
             self._limits.working_bytes
         )
-        if isinstance(parser, FindsEverything) and modality is not None and fits:
+        if isinstance(parser, FindsEverything) and fits:
             return await self._worker.run(
                 lambda: parser.find(_bare(image), modality=modality, site=site)
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
-from parser_model.types import FindsEverything, ParsedObject
+from parser_model.types import ParsedObject, finder_of
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import (
     kind_of,
@@ -33,10 +33,11 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     name, picture = bench.case.scan(scan)
     encoded_here = recognise(bench, name)
     foreign = looks_foreign(bench.case, name)
-    if isinstance(bench.parser, FindsEverything):
+    finder = finder_of(bench.parser)
+    if finder is not None:
         stated, site = kind_of(bench.case, name)
         pixels = picture.display(picture.middle_slice)
-        parsed = bench.parser.find(pixels, modality=stated, site=site)
+        parsed = finder.find(pixels, modality=stated, site=site)
         encoded = any(one.encoded for one in parsed)
         kept = [one for one in parsed if not _doubtful(one, foreign)]
     else:

@@ -27,9 +27,11 @@ from parser_model import (
 )
 from parser_model.host.limits import Limits
 from parser_model.remote import RemoteParser
+from parser_model.types import finder_of
 from tests.parser_model.host.host_server import (
     KEY,
     OTHER_KEY,
+    Boxes,
     assert_same,
     boxes,
     connect,
@@ -129,6 +131,40 @@ def test_five_hundred_phrases_are_answered_in_parts():
         (theirs,) = client(served).parse([picture()], phrases)
     assert_same(boxes().parse([picture()], phrases)[0], theirs)
     assert [one.phrase for one in theirs if one.present] == ["liver", "spleen"]
+
+
+class Finding(Boxes):
+    """A parser with a way of its own to find everything: it leaves out what lies at the border."""
+
+    def find(self, image, *, modality=None, site=None):
+        if modality is None:
+            raise RequestError("Say what kind of image this is.")
+        found = self.parse([image], list(self.shapes), modality=modality)[0]
+        return [one for one in found if one.present and not one.mask[0].any()]
+
+
+def test_everything_is_found_in_the_way_of_the_hosts_parser():
+    shapes = {"liver": [(10, 12, 40, 50)], "spleen": [(0, 60, 20, 90)]}
+    image = picture()
+    with host(Finding(shapes)) as served:
+        remote = client(served)
+        assert finder_of(remote) is remote
+        mine = Finding(shapes).find(image, modality="CT")
+        assert_same(mine, remote.find(image, modality="CT"))
+        assert [one.target for one in remote.find(image)] == ["liver"]  # recognised there
+        with pytest.raises(RequestError, match="modality"):
+            remote.find(image, modality="telepathy")
+    assert "/v1/parse" not in {path for path, _ in served.requests}
+    with (
+        host(Finding(shapes, modality=None)) as served,
+        pytest.raises(RequestError, match="Say what kind"),
+    ):
+        client(served).find(image)
+
+
+def test_a_hosts_parser_without_such_a_way_is_not_taken_for_one():
+    with host(boxes()) as served:
+        assert finder_of(client(served)) is None
 
 
 def test_requests_at_fault_are_told_as_the_parser_tells_them():
