@@ -42,6 +42,9 @@ class ParsedImage:
         RGB; a grey image has three equal channels. Rows run down, columns to the right.
     neighbours : tuple of (H, W, 3) ndarray of uint8
         Neighbouring slices in order, for parsers that use them; usually empty.
+    stack_size : int
+        How many images are parsed one after another, such as the slices of a volume. A parser
+        need not remember the features of a stack that its memory cannot hold as a whole.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class ParsedImage:
 
     pixels: NDArray[np.uint8]
     neighbours: tuple[NDArray[np.uint8], ...] = ()
+    stack_size: int = 1
 
     def __post_init__(self) -> None:
         for array in (self.pixels, *self.neighbours):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ CT_WINDOWS: Final[dict[str, tuple[float, float]]] = {
 _PERCENTILES: Final = (0.5, 99.5)
 _COUNTED: Final = 4_000_000
 
+StackOf = Literal["slices", "frames"]
+
 # Weights of red, green and blue in the luminance: ITU-R BT.601, as PNG and JPEG tools use.
 _LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -80,6 +82,10 @@ class Scan:
         What the user must be told, whole sentences; holds the geometry's caveat too.
     frame : FileFrame or None
         How the file's own array lies; None if that is the array shown (DICOM, pictures).
+    stack_of : {"slices", "frames"} or None
+        What follows along the third axis: slices that lie behind one another in the body (the
+        default of stacks), or moments and unrelated pictures, which make no volume. None for
+        pictures.
 
     Raises
     ------
@@ -100,6 +106,7 @@ class Scan:
     source_format: str = "array"
     notes: tuple[str, ...] = ()
     frame: FileFrame | None = None
+    stack_of: StackOf | None = None
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixels)
@@ -109,6 +116,8 @@ class Scan:
             pixels = pixels.view()  # the caller's own array stays writeable
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
+        if len(self.shape) == 3 and self.stack_of is None:
+            object.__setattr__(self, "stack_of", "slices")
         caveat = self.geometry.caveat
         if caveat and caveat not in self.notes:
             object.__setattr__(self, "notes", (*self.notes, caveat))
@@ -131,6 +140,10 @@ class Scan:
             raise ValueError(f"unknown modality {self.modality!r}")
         if self.value_unit not in ("HU", "1"):
             raise ValueError(f"unknown unit of values {self.value_unit!r}")
+        if self.stack_of not in (None, "slices", "frames"):
+            raise ValueError(f"unknown kind of stack {self.stack_of!r}")
+        if self.stack_of is not None and (self.colour or pixels.ndim == 2):
+            raise ValueError("a picture is no stack")
         if self.window is not None:
             _check_window(self.window)
 
@@ -143,6 +156,17 @@ class Scan:
     def middle_slice(self) -> int | None:
         """Index of the slice in the middle of a stack; None for a picture."""
         return self.shape[2] // 2 if len(self.shape) == 3 else None
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether this is a stack of slices in space."""
+        return self.stack_of == "slices"
+
+    @property
+    def in_plane_mm(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in millimetres, where known."""
+        spacing = self.geometry.spacing_mm
+        return None if spacing is None else (spacing[0], spacing[1])
 
     @cached_property
     def sha256(self) -> str:

@@ -7,6 +7,7 @@ the image's tokens to judge whether the object is there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -73,6 +74,13 @@ class ImageFeatures(NamedTuple):
         a, b, c, d = (m.index_select(0, index) for m in self.skips)
         tokens, places = (t.index_select(0, index) for t in (self.tokens, self.place_logits))
         return ImageFeatures((a, b, c, d), tokens, places)
+
+    @staticmethod
+    def joined(features: Sequence[ImageFeatures]) -> ImageFeatures:
+        """The features of several images as those of a batch."""
+        a, b, c, d = (torch.cat(maps) for maps in zip(*(f.skips for f in features), strict=True))
+        tokens = torch.cat([f.tokens for f in features])
+        return ImageFeatures((a, b, c, d), tokens, torch.cat([f.place_logits for f in features]))
 
 
 def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:

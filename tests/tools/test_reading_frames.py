@@ -47,6 +47,7 @@ def test_frames_become_slices_with_their_distance(opened):
     scan = opened(STACK, Modality="MR", **enhanced([0, 5, 10]))
     assert scan.shape == (2, 3, 3)
     assert scan.geometry.spacing_mm == (2.0, 3.0, 5.0)
+    assert scan.is_volume
     assert np.array_equal(scan.values(2), (GREY + 2 + 2).astype(np.float32))  # own rescale
     down = opened(STACK, Modality="MR", **enhanced([10, 5, 0])).geometry
     assert down.spacing_mm == (2.0, 3.0, 5.0)
@@ -81,6 +82,7 @@ def test_moments_at_one_place_are_a_film(opened):
     scan = opened(STACK, Modality="MR", **enhanced([0, 0, 0]))
     assert (scan.shape, scan.geometry.spacing_mm) == ((2, 3, 3), (2.0, 3.0))
     assert any("film of 3 frames" in note for note in scan.notes)
+    assert scan.stack_of == "frames"
 
 
 def test_of_two_orientations_the_larger_stack_is_read(opened):

@@ -52,6 +52,17 @@ def test_shapes():
     assert Scan(grey(4, 5), Geometry()).middle_slice is None
 
 
+def test_slices_make_a_volume_and_frames_do_not():
+    assert Scan(grey(4, 5, 3), Geometry()).is_volume
+    film = Scan(grey(4, 5, 3), Geometry(), stack_of="frames")
+    assert not film.is_volume
+    assert not Scan(grey(4, 5), Geometry()).is_volume
+    with pytest.raises(ValueError, match="no stack"):
+        Scan(grey(4, 5), Geometry(), stack_of="slices")
+    with pytest.raises(ValueError, match="kind of stack"):
+        Scan(grey(4, 5, 3), Geometry(), stack_of="echoes")
+
+
 def test_pixels_are_read_only_and_the_callers_array_is_not():
     mine = grey(4, 4)
     scan = Scan(mine, Geometry())

@@ -95,6 +95,7 @@ def make_scan(
         inverted=inverted and not colour,
         source_format="DICOM",
         notes=(*stack.notes, *notes),
+        stack_of=stack.of if not colour and pixels.ndim == 3 else None,
     )
 
 

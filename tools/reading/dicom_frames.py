@@ -82,7 +82,8 @@ def _stack_of_groups(dataset: Dataset, frames: int) -> Stack | None:
             "frames) was read.",
         )
     if len(stack.order) == 1 and len(chosen) > 1:
-        return replace(stack, order=tuple(chosen), notes=(*notes, _film(len(chosen))))
+        film = (*notes, _film(len(chosen)))
+        return replace(stack, order=tuple(chosen), notes=film, of="frames")
     order = tuple(chosen[index] for index in stack.order)
     return replace(stack, order=order, notes=(*notes, *stack.notes))
 
@@ -127,9 +128,9 @@ def _frames_without_places(dataset: Dataset, frames: int) -> Stack:
         note = _film(frames)
     else:
         note = f"The distance between the {frames} frames is not known, so there are no volumes."
-    return Stack(
-        tuple(range(frames)), row_cosines(dataset), frame_position(dataset, 0), notes=(note,)
-    )
+    order = tuple(range(frames))
+    place = row_cosines(dataset), frame_position(dataset, 0)
+    return Stack(order, *place, notes=(note,), of="frames")
 
 
 def _film(frames: int) -> str:

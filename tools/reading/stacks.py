@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.scan import StackOf
+
 # Slices nearer than this lie at one place: less than the finest scanner's step, more than rounding.
 _SAME_PLACE_MM: Final = 1e-3
 _EVEN: Final = 0.01  # relative; distances that differ by more are told
@@ -43,6 +45,8 @@ class Stack:
         `spacing` where the stack is tilted.
     notes : tuple of str
         What the user must be told.
+    of : {"slices", "frames"}
+        As in `Scan.stack_of`.
     """
 
     order: tuple[int, ...]
@@ -51,6 +55,7 @@ class Stack:
     spacing: float | None = None
     step: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
+    of: StackOf = "slices"
 
 
 def arrange(

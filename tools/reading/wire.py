@@ -28,6 +28,7 @@ def describe(scan: Scan) -> dict[str, Any]:
         "value_unit": scan.value_unit,
         "inverted": scan.inverted,
         "source_format": scan.source_format,
+        "stack_of": scan.stack_of,
         "notes": scan.notes,
         "geometry": {
             "spacing_mm": geometry.spacing_mm,
@@ -90,6 +91,7 @@ def rebuild(meta: dict[str, Any], pixels: NDArray[Any]) -> Scan:
         value_unit=meta["value_unit"],
         inverted=meta["inverted"],
         source_format=meta["source_format"],
+        stack_of=meta["stack_of"],
         notes=tuple(meta["notes"]),
         frame=frame
         and FileFrame(
