@@ -75,6 +75,12 @@ class ImageFeatures(NamedTuple):
         tokens, places = (t.index_select(0, index) for t in (self.tokens, self.place_logits))
         return ImageFeatures((a, b, c, d), tokens, places)
 
+    def image(self, index: int) -> ImageFeatures:
+        """The features of one image of a batch, in memory of their own."""
+        a, b, c, d = (m[index : index + 1].clone() for m in self.skips)
+        tokens, places = (t[index : index + 1].clone() for t in (self.tokens, self.place_logits))
+        return ImageFeatures((a, b, c, d), tokens, places)
+
     @staticmethod
     def joined(features: Sequence[ImageFeatures]) -> ImageFeatures:
         """The features of several images as those of a batch."""

@@ -21,6 +21,7 @@ from parser_model.training.phrases import canonical_phrase
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
 
 _MEMORY_BYTES = 256 * 2**20  # about 80 images of 3.2 MB
+_IMAGES_AT_ONCE = 8  # more gain nothing on a CPU and take memory
 _SURE_OF_MODALITY = 0.6
 _PLAUSIBLE_PLACE = 0.02
 _LICENCE = "LICENSE-WEIGHTS (research use only)"
@@ -30,6 +31,10 @@ _LICENCE = "LICENSE-WEIGHTS (research use only)"
 class _Encoded:
     features: ImageFeatures
     place_probability: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: ImageFeatures) -> _Encoded:
+        return cls(features, torch.softmax(features.place_logits.double(), dim=1)[0].numpy())
 
 
 class CompactParser:
@@ -85,15 +90,19 @@ class CompactParser:
         if not images or not prompts or isinstance(prompts, str):
             raise RequestError("A parser needs at least one image and a list of phrases.")
         modality = self._ontology.modality(modality) if modality else None
+        checked = [i if isinstance(i, ParsedImage) else ParsedImage(i) for i in images]
         return [
-            self._parse_one(image.pixels, prompts, modality, site)
-            for image in (i if isinstance(i, ParsedImage) else ParsedImage(i) for i in images)
+            row
+            for start in range(0, len(checked), _IMAGES_AT_ONCE)
+            for row in self._parse_some(
+                checked[start : start + _IMAGES_AT_ONCE], prompts, modality, site
+            )
         ]
 
     def recognise(self, image: NDArray[np.uint8] | ParsedImage) -> Recognised:
         """Modality and site from the pixels alone; None when unsure."""
-        pixels = image.pixels if isinstance(image, ParsedImage) else ParsedImage(image).pixels
-        encoded, _ = self._encode(pixels)
+        given = image if isinstance(image, ParsedImage) else ParsedImage(image)
+        encoded, _ = self._encode([given])[0]
         return self._recognise(encoded)
 
     def _recognise(self, encoded: _Encoded) -> Recognised:
@@ -108,32 +117,41 @@ class CompactParser:
         sure = place.modality == modality and encoded.place_probability[best] >= _SURE_OF_MODALITY
         return Recognised(modality, place.site if sure else None, confidence)
 
-    def _parse_one(
+    def _parse_some(
         self,
-        pixels: NDArray[np.uint8],
+        images: Sequence[ParsedImage],
         prompts: Sequence[str],
         modality: str | None,
         site: str | None,
-    ) -> list[ParsedObject]:
-        targets = [self._target(phrase, modality) for phrase in prompts]
-        if all(target is None for target in targets):
-            return [_unknown(phrase, pixels) for phrase in prompts]
-        encoded, fresh = self._encode(pixels)
+    ) -> list[list[ParsedObject]]:
+        """Images that are encoded, and phrase by phrase decoded, together."""
+        targets = [[self._target(phrase, modality) for phrase in prompts]] * len(images)
+        rows = [[_unknown(phrase, image.pixels) for phrase in prompts] for image in images]
+        if all(target is None for target in targets[0]):
+            return rows
+        encoded, fresh = (list(column) for column in zip(*self._encode(images), strict=True))
         if modality is None:
-            seen = self._recognise(encoded).modality
-            targets = [self._target(phrase, seen) for phrase in prompts]
-        objects: list[ParsedObject] = []
-        for phrase, target in zip(prompts, targets, strict=True):
-            if target is None:
-                objects.append(_unknown(phrase, pixels))
+            seen = [self._recognise(one).modality for one in encoded]
+            targets = [[self._target(phrase, kind) for phrase in prompts] for kind in seen]
+        for column, phrase in enumerate(prompts):
+            known = [(i, t) for i, row in enumerate(targets) if (t := row[column]) is not None]
+            if not known:
                 continue
-            place = self._place_for(target, encoded, modality, site)
-            logits, network_logit = self._decode(encoded, canonical_phrase(target, place))
-            objects.append(
-                self._judge(phrase, target, pixels, logits, network_logit, encoded, fresh)
-            )
-            fresh = False
-        return objects
+            places = [self._place_for(t, encoded[i], modality, site) for i, t in known]
+            texts = [canonical_phrase(t, p) for (_, t), p in zip(known, places, strict=True)]
+            logits, scores = self._decode([encoded[i] for i, _ in known], texts)
+            for row, (i, target) in enumerate(known):
+                rows[i][column] = self._judge(
+                    phrase,
+                    target,
+                    images[i].pixels,
+                    logits[row],
+                    float(scores[row]),
+                    encoded[i],
+                    fresh[i],
+                )
+                fresh[i] = False
+        return rows
 
     def _target(self, phrase: str, modality: str | None) -> str | None:
         target = self._ontology.resolve(phrase, modality)
@@ -159,24 +177,37 @@ class CompactParser:
         return self._weights.places[best]
 
     @torch.inference_mode()
-    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[_Encoded, bool]:
-        def compute() -> _Encoded:
+    def _encode(self, images: Sequence[ParsedImage]) -> list[tuple[_Encoded, bool]]:
+        """What is remembered of each image, and whether it was encoded now; new ones together."""
+        keys = [content_key(image.pixels) for image in images]
+        found = {key: self._memory.peek(key) for key in keys}
+        new = [i for i, key in enumerate(keys) if found[key] is None and i == keys.index(key)]
+        if new:
+            squares = torch.cat([_prepare(images[i].pixels, self._size) for i in new])
             with self._autocast():
-                features = self._network.encode_image(_prepare(pixels, self._size))
-            probability = torch.softmax(features.place_logits.double(), dim=1)[0].numpy()
-            return _Encoded(features, probability)
-
-        return self._memory.get(content_key(pixels), compute)
+                together = self._network.encode_image(squares)
+            for row, i in enumerate(new):
+                alone = _Encoded.of(together.image(row) if len(new) > 1 else together)
+                found[keys[i]] = alone
+                # Slices that go before the last one is encoded would never be found again.
+                if images[i].stack_size * _bytes_of(alone) <= self._memory.max_bytes:
+                    self._memory.put(keys[i], alone)
+        known = [found[key] for key in keys]
+        return [(one, i in new) for i, one in enumerate(known) if one is not None]
 
     @torch.inference_mode()
-    def _decode(self, encoded: _Encoded, text: str) -> tuple[Tensor, float]:
-        """Mask logits (S, S) and presence logit of one phrase, decoded alone."""
-        words = torch.from_numpy(self._weights.vocabulary.encode([text]))
+    def _decode(self, encoded: Sequence[_Encoded], texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Mask logits (N, S, S) and presence logits (N,) of N images, one text each."""
+        features = [one.features for one in encoded]
+        together = features[0] if len(features) == 1 else ImageFeatures.joined(features)
+        different = list(dict.fromkeys(texts))
+        words = torch.from_numpy(self._weights.vocabulary.encode(different))
         with self._autocast():
-            logits, presence = self._network.decode(
-                encoded.features, self._network.encode_text(words)
-            )
-        return logits[0].float(), float(presence[0])
+            vectors = self._network.encode_text(words)
+            if len(texts) > 1:
+                vectors = vectors[torch.tensor([different.index(text) for text in texts])]
+            logits, presence = self._network.decode(together, vectors)
+        return logits.float(), presence.float()
 
     def _judge(
         self,
@@ -225,10 +256,10 @@ class CompactParser:
         self, image: NDArray[np.uint8], target: str, *, modality: str | None = None
     ) -> NDArray[np.float64]:
         """Raw presence evidence (4,) of a target in an image, for fitting a calibration."""
-        encoded, _ = self._encode(image)
+        encoded, _ = self._encode([ParsedImage(image)])[0]
         place = self._place_for(target, encoded, modality, None)
-        logits, network_logit = self._decode(encoded, canonical_phrase(target, place))
-        return self._evidence(target, logits, network_logit, encoded)
+        logits, scores = self._decode([encoded], [canonical_phrase(target, place)])
+        return self._evidence(target, logits[0], float(scores[0]), encoded)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16")

@@ -85,6 +85,55 @@ def test_an_image_is_encoded_once(parser, retina):
     assert [o.encoded for o in (*first, *later)] == [True, False, False]
 
 
+def slices(count):
+    """Different pictures, none of which another test shows."""
+    noise = np.random.default_rng(7).integers(0, 60, (count, 90, 70, 3), dtype=np.uint8)
+    noise[:, 20:60, 15:50] += 120
+    return list(noise)
+
+
+def test_an_image_has_the_same_answer_beside_others(parser, retina):
+    pictures = [*slices(9), retina]
+    together = load_fresh().parse(pictures, ["liver", "dragon", "optic disc"])
+    assert all(row[1].target is None for row in together)
+    for picture, row in zip(pictures, together, strict=True):
+        alone = load_fresh().parse([picture], ["liver", "dragon", "optic disc"])[0]
+        for one, beside in zip(alone, row, strict=True):
+            assert (one.target, one.present, one.encoded) == (
+                beside.target, beside.present, beside.encoded,
+            )  # fmt: skip
+            assert one.presence == pytest.approx(beside.presence, abs=1e-4)
+            np.testing.assert_allclose(
+                one.probability.astype(float), beside.probability.astype(float), atol=2e-3
+            )  # half precision is kept
+
+
+def load_fresh(memory_bytes: int = 256 * 2**20) -> CompactParser:
+    """A parser that has seen nothing yet."""
+    bundled = load_parser()
+    assert isinstance(bundled, CompactParser)
+    return CompactParser(
+        bundled._weights, ontology(), bundled._calibration, memory_bytes=memory_bytes
+    )
+
+
+def test_equal_images_of_one_call_are_encoded_once():
+    first, second = slices(2)
+    rows = load_fresh().parse([first, second, first], ["liver"])
+    assert [row[0].encoded for row in rows] == [True, True, False]
+
+
+def test_a_stack_is_remembered_only_where_it_fits():
+    few = load_fresh(memory_bytes=10 * 2**20)  # room for three images of about 3.2 MB
+    pictures = slices(3)
+    for stack_size, remembered in ((3, True), (4, False)):
+        few._memory.clear()
+        stack = [ParsedImage(picture, stack_size=stack_size) for picture in pictures]
+        few.parse(stack, ["liver"])
+        assert few.parse(stack, ["spleen"])[0][0].encoded is not remembered
+        assert few._memory.held_bytes <= 10 * 2**20
+
+
 def test_modality_is_recognised(parser, retina):
     seen = parser.recognise(retina)
     assert (seen.modality, seen.site) == ("fundus", "retinal")

@@ -182,5 +182,5 @@ def test_no_field_could_hold_a_patient_or_a_file_name():
     fields = {field.name for field in dataclasses.fields(Scan)}
     assert fields == {
         "pixels", "geometry", "colour", "modality", "body_part", "window", "value_unit",
-        "inverted", "source_format", "notes", "frame",
+        "inverted", "source_format", "notes", "frame", "stack_of",
     }  # fmt: skip
