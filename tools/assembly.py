@@ -70,7 +70,7 @@ def assemble(
     spacing = spacing_mm if spacing_mm is not None and len(spacing_mm) == 3 else None
     between = _between(present, 1 if spacing is None else max(1, int(_DOUBT_MM / spacing[2])))
     mask = np.zeros(outlined.shape, np.bool_)
-    slices = outlined.any(axis=(0, 1)) & (present | between)
+    slices = _holds(outlined) & (present | between)
     if not (slices & present).any():
         return Assembled(mask)
     # Work and memory stay near the object.
@@ -87,12 +87,12 @@ def assemble(
     first = box[2].start
     for number, extent in enumerate(extents, 1):
         here = labels[extent] == number
-        if not (here.any(axis=(0, 1)) & sure[extent[2]]).any():
+        if not (_holds(here) & sure[extent[2]]).any():
             inside[extent] &= ~here  # nothing but doubt
         elif spacing is not None and _is_flicker(here, first + extent[2].start, mask, spacing):
             inside[extent] &= ~here
             flickers += 1
-    kept = mask.any(axis=(0, 1))
+    kept = _holds(mask)
     return Assembled(
         mask,
         doubted=tuple(int(k) for k in np.flatnonzero(kept & between & slices)),
@@ -116,15 +116,15 @@ def presence_of(presence: NDArray[np.float64], present: NDArray[np.bool_], mask:
     mask : (H, W, S) ndarray of bool
         What was assembled; empty where nothing was.
     """
-    holds = mask.any(axis=(0, 1))
+    holds = _holds(mask)
     counted = holds & present if holds.any() else np.ones_like(present)
     pairs = np.minimum(presence[:-1], presence[1:])[counted[:-1] & counted[1:]]
     return float(pairs.max() if pairs.size else presence[counted].max())
 
 
-def key_slice(mask: Mask) -> int:
-    """The slice in which the object takes most pixels; the first of equal ones."""
-    return int(np.count_nonzero(mask, axis=(0, 1)).argmax())
+def _holds(mask: Mask) -> Mask:
+    """(S,) which slices hold something."""
+    return np.asarray(mask.any(axis=(0, 1)))
 
 
 def _between(present: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
@@ -139,8 +139,8 @@ def _between(present: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
 
 def _box(mask: Mask) -> tuple[slice, slice, slice]:
     """The smallest box around a mask that is not empty."""
-    plane: Mask = mask.any(axis=2)
-    sides = (plane.any(axis=1), plane.any(axis=0), mask.any(axis=(0, 1)))
+    plane: Mask = np.asarray(mask.any(axis=2))
+    sides = (plane.any(axis=1), plane.any(axis=0), _holds(mask))
     ends = [np.flatnonzero(side)[[0, -1]] for side in sides]
     top, left, first = (slice(int(a), int(b) + 1) for a, b in ends)
     return top, left, first
@@ -158,7 +158,7 @@ def _fill(mask: Mask, most: int) -> list[int]:
         for before in range(mask.shape[2] - gap - 1):
             behind = before + gap + 1
             both: Mask = found[:, :, before] & found[:, :, behind]
-            there: Mask = found[:, :, before + 1 : behind].any(axis=2)
+            there: Mask = np.asarray(found[:, :, before + 1 : behind].any(axis=2))
             if not both.any() or np.array_equal(both & there, both):
                 continue
             areas, count = ndimage.label(both, structure=np.ones((3, 3), bool))

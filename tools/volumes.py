@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from parser_model.errors import RequestError, ToolError
 from parser_model.types import ParsedImage, ParsedObject, Parser
-from tools.assembly import Assembled, assemble, key_slice, presence_of
+from tools.assembly import Assembled, assemble, presence_of
+from tools.measuring.slices import key_slice
 from tools.scan import Scan
 
 Progress = Callable[[int, int], None]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.assembly import assemble, key_slice, presence_of
+from tools.assembly import assemble, presence_of
 
 THIN = (1.0, 1.0, 1.0)
 SHAPE = (40, 44, 31)
@@ -181,11 +181,3 @@ def test_the_volume_is_present_as_far_as_two_neighbours_agree():
     mask[1, 1, 1] = True  # a lesion in one thick slice
     assert presence_of(presence, present, mask) == 0.9
     assert presence_of(presence[:1], present[:1], mask[:, :, :1] & False) == 0.1
-
-
-def test_the_key_slice_is_the_largest_and_of_equal_ones_the_first():
-    mask = np.zeros((4, 4, 5), bool)
-    mask[:2, :2, 1] = mask[2:, 2:, 3] = True
-    assert key_slice(mask) == 1
-    mask[0, 3, 3] = True
-    assert key_slice(mask) == 3
