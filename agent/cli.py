@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,6 +26,7 @@ Modality = Annotated[str | None, typer.Option("--modality", help="What kind of i
 Scale = Annotated[
     float | None, typer.Option("--scale", metavar="MM_PER_PIXEL", help="Size of a pixel in mm.")
 ]
+_INTERRUPTED = 130
 
 
 @app.command()
@@ -84,6 +84,40 @@ def find(
 
     options = commands.Options(parser, None, precision, modality, None, out)
     commands.find(file, options, as_json=json)
+
+
+@app.command()
+def measure(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...")],
+    phrase: Annotated[list[str], typer.Option("-p", "--phrase", help="An object, e.g. liver.")],
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Table to write; begun before, it is continued."),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Contact sheet of outlines to write (PNG).")
+    ] = None,
+    scale: Scale = None,
+    modality: Modality = None,
+    parser: ParserName = None,
+    precision: Precision = None,
+    json: Json = False,
+) -> None:
+    """Measure named objects in files and folders, without conversation.
+
+    A folder is searched through: pictures and volumes one by one, DICOM slices of one series as
+    one scan. The table has one row for each object ("total") and one for each of its parts
+    ("part"), and a row of kind "failure" with the reason for a file that cannot be read. Units are
+    in the names of columns: those in mm are empty where the size of a pixel is unknown, those in
+    px where it is known. The total's diameters are those of its largest part; "slice" counts from
+    0; "number" tells the scans apart, also on the contact sheet. File names are in the table and
+    nowhere else.
+    """
+    _warm_up()
+    from agent import commands, measure_command
+
+    options = commands.Options(parser, None, precision, modality, scale, None)
+    measure_command.measure(paths, phrase, options, csv=csv, sheet=sheet, as_json=json)
 
 
 @app.command()
@@ -241,6 +275,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(given or ["--help"], standalone_mode=False)
+        if code == _INTERRUPTED:  # typer's way of telling
+            print("Stopped.", file=sys.stderr)
         sys.exit(code or 0)
     except TyperException as error:  # an unknown option, a missing argument
         sentence = _one_line(error.format_message()).rstrip(".")
@@ -251,7 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except Exception as error:  # the last line of defence: a bug, told without its data
         _report_bug(error)
         sys.exit(1)
@@ -262,18 +298,9 @@ def _one_line(text: str) -> str:
 
 
 def _report_bug(error: Exception) -> None:
-    """A sentence with an id for the user; the traceback, without values, goes to the log."""
-    import traceback
+    from agent.bugs import log_bug
 
-    import structlog
-
-    number = uuid.uuid4().hex[:8]
-    frames: list[Any] = [
-        f"{Path(f.filename).name}:{f.lineno} {f.name}"
-        for f in traceback.extract_tb(error.__traceback__)
-    ]
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
-    structlog.get_logger().error("bug", id=number, kind=type(error).__name__, at=frames[-6:])
+    number = log_bug(error)
     print(f"Something broke inside parsechat (id {number}); nothing was changed.", file=sys.stderr)
 
 

@@ -19,6 +19,7 @@ from agent.parsers import chosen_parser
 from agent.settings import Settings
 from parser_model import ParserInfo, RequestError
 from tools.actions import ACTIONS, ActionResult, Bench
+from tools.actions.scale import LARGEST_MM, SMALLEST_MM
 from tools.case import Case
 from tools.reading import open_scan
 
@@ -63,7 +64,7 @@ def ask(
     started = time.perf_counter()
     for question in questions:
         check_question(question)
-    _check_scale(options.scale)
+    check_scale(options.scale)
     settings = options.settings()
     # Files first: a damaged one is told at once, before a network is loaded.
     scans = [stated(open_scan(path), options.modality) for path in files]
@@ -129,9 +130,18 @@ def _run_action(action: str, file: Path, options: Options, as_json: bool, **argu
     print(NOTICE)
 
 
-def _check_scale(scale: float | None) -> None:
-    if scale is not None and not scale > 0:
-        raise RequestError("--scale is the size of a pixel in millimetres, a number above zero.")
+def check_scale(scale: float | None) -> None:
+    """Refuse a scale that is no size of a pixel.
+
+    Raises
+    ------
+    RequestError
+    """
+    if scale is not None and not SMALLEST_MM <= scale <= LARGEST_MM:
+        raise RequestError(
+            f"--scale is the size of a pixel in millimetres, from {SMALLEST_MM:f} to "
+            f"{LARGEST_MM:g}."
+        )
 
 
 def run_record(info: ParserInfo, planner: str | None, started: float) -> dict[str, Any]:

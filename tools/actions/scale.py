@@ -5,7 +5,8 @@ from __future__ import annotations
 from parser_model.errors import ToolError
 from tools.actions.result import ActionResult, Bench
 
-_SMALLEST_MM, _LARGEST_MM = 1e-5, 50.0
+SMALLEST_MM, LARGEST_MM = 1e-5, 50.0
+"""Bounds of a pixel: below light can resolve, above what any scanner has."""
 
 
 def set_scale(bench: Bench, mm_per_pixel: float, scan: str | None = None) -> ActionResult:
@@ -21,7 +22,7 @@ def set_scale(bench: Bench, mm_per_pixel: float, scan: str | None = None) -> Act
     ToolError
         For a scale that no scanner has.
     """
-    if not _SMALLEST_MM <= mm_per_pixel <= _LARGEST_MM:
+    if not SMALLEST_MM <= mm_per_pixel <= LARGEST_MM:
         raise ToolError(
             f"A pixel of {mm_per_pixel:g} mm cannot be; give the millimetres of one pixel."
         )

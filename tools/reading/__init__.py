@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,15 @@ from tools.reading.limits import Limits
 from tools.reading.process import POOL
 from tools.scan import Scan
 
-__all__ = ["Limits", "SeriesInfo", "list_series", "open_scan", "start_worker"]
+__all__ = [
+    "Limits",
+    "SeriesInfo",
+    "group_series",
+    "list_series",
+    "open_scan",
+    "open_series",
+    "start_worker",
+]
 
 _FOLDER = "folder"
 
@@ -120,6 +129,57 @@ def list_series(
     reader = "list_folder" if name == _FOLDER else "list_zip"
     found, _ = POOL.call(place, name, f"tools.reading.series:{reader}", limits)
     return tuple(SeriesInfo(**one) for one in found["series"])
+
+
+def group_series(
+    folder: str | os.PathLike[str], names: Sequence[str], *, limits: Limits | None = None
+) -> tuple[tuple[str, ...], ...]:
+    """Which DICOM files of a folder belong together, told by their headers.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    names : sequence of str
+        Of files in it; no folders below it.
+    limits : Limits, optional
+
+    Returns
+    -------
+    tuple of tuple of str
+        The files of every image series, in the order of `list_series`; files without an image and
+        damaged ones are in none.
+
+    Raises
+    ------
+    FileError
+        If there are too many, they are too large together, or one is gone.
+    """
+    reader = "tools.reading.series:group_files"
+    place, limits = Path(folder), limits or Limits()
+    found, _ = POOL.call(place, _FOLDER, reader, limits, names=list(names))
+    return tuple(tuple(names[index] for index in group) for group in found["groups"])
+
+
+def open_series(
+    folder: str | os.PathLike[str], names: Sequence[str], *, limits: Limits | None = None
+) -> Scan:
+    """Read one DICOM series from these files of a folder, as `open_scan` does.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    names : sequence of str
+        As `group_series` gives them.
+    limits : Limits, optional
+
+    Raises
+    ------
+    FileError
+        As `open_scan`.
+    """
+    reader = "tools.reading.series:read_files"
+    place, limits = Path(folder), limits or Limits()
+    return POOL.decode(place, _FOLDER, reader, limits, names=list(names))
 
 
 def start_worker(limits: Limits | None = None) -> None:

@@ -76,6 +76,31 @@ def folder_entries(folder: Path, limits: Limits) -> list[Entry]:
     return found
 
 
+def named_entries(folder: Path, names: Sequence[str], limits: Limits) -> list[Entry]:
+    """These files of a folder, in the order given.
+
+    Raises
+    ------
+    FileError
+        If there are too many, they are too large together, or one is gone.
+    """
+    if len(names) > MOST_FILES:
+        raise FileError(
+            f"This folder holds more than {MOST_FILES:,} files; give the folder of one series."
+        )
+    try:
+        found = [
+            Entry(
+                name, (folder / name).stat().st_size, functools.partial(_open_file, folder / name)
+            )
+            for name in names
+        ]
+    except OSError:
+        raise FileError("A file of this folder is gone; look whether it is still there.") from None
+    _check_total(found, "folder", limits)
+    return found
+
+
 def zip_entries(file: BinaryIO, limits: Limits) -> list[Entry]:
     """The files in a zip archive, without folders and hidden ones, in name order.
 

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from parser_model.errors import FileError, RequestError
 from tools.reading import dicom
-from tools.reading.containers import Entry, folder_entries, without_pixel_halves, zip_entries
+from tools.reading.containers import (
+    Entry,
+    folder_entries,
+    named_entries,
+    without_pixel_halves,
+    zip_entries,
+)
 from tools.reading.dicom_file import read_dataset
 from tools.reading.dicom_headers import Header, read_header, share_stack
 from tools.reading.dicom_pixels import check_size, grey_frames, stacked
@@ -68,6 +74,21 @@ def list_folder(folder: Path, limits: Limits) -> tuple[dict[str, Any], NDArray[A
 def list_zip(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], NDArray[Any]]:
     """The series of a zip archive; see `tools.reading.list_series`."""
     return _list(_look(zip_entries(file, limits), "zip archive", limits))
+
+
+def read_files(folder: Path, limits: Limits, names: Sequence[str]) -> Scan:
+    """Read the series that these files of a folder make; see `tools.reading.open_series`."""
+    return _read(_look(named_entries(folder, names, limits), "series", limits), limits, None, None)
+
+
+def group_files(
+    folder: Path, limits: Limits, names: Sequence[str]
+) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Which files make a series; see `tools.reading.group_series`."""
+    found = _look(named_entries(folder, names, limits), "folder", limits)
+    place = {name: index for index, name in enumerate(names)}
+    groups = [sorted(place[header.entry.name] for header in group) for group in found.series]
+    return {"groups": groups}, np.zeros(1, np.uint8)  # no array to give
 
 
 def _look(entries: Sequence[Entry], kind: str, limits: Limits) -> _Found:

@@ -1,0 +1,314 @@
+"""Many files: what is one scan, what the table says, and that a run can be continued."""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from parser_model import FileError, RequestError
+from tests.shapes_parser import ShapesParser
+from tests.tools.reading_files import write_dicom
+from tools.cohort import (
+    COLUMNS,
+    Settings,
+    Source,
+    Table,
+    failure_row,
+    find_places,
+    measure_scan,
+    rows_of,
+    sources_in,
+)
+from tools.geometry import Geometry
+from tools.scan import Scan
+
+# Boxes of 20 x 30 and 6 x 6 pixels: their areas are products, their diagonals Pythagoras.
+LIVER = {"liver": [(10, 10, 30, 40), (50, 50, 56, 56)]}
+SETTINGS = Settings(("liver",), "folder", None, None, "shapes", "fp32", "1", None, None, None)
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey = np.random.default_rng(seed).integers(0, 255, (64, 64), dtype=np.uint8)
+    Image.fromarray(grey).save(path)
+    return path
+
+
+def series(folder: Path, count: int, uid: str = "1.2.3", **tags) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        position = [0.0, 0.0, 2.5 * number]
+        given = {
+            "Modality": "CT",
+            "SeriesInstanceUID": uid,
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "ImagePositionPatient": position,
+            "PixelSpacing": [0.5, 0.5],
+            "RescaleSlope": 1,
+            "RescaleIntercept": -1024,
+        } | tags
+        path = folder / f"{uid}-{count - number}.dcm"
+        write_dicom(path, np.full((64, 64), number, dtype=np.uint16), **given)
+
+
+def found(*paths: Path, without=()) -> dict[tuple[str, str], Source]:
+    sources = [s for place in find_places(paths, without=without) for s in sources_in(place)]
+    keyed = {source.key: source for source in sources}
+    assert len(keyed) == len(sources)
+    return keyed
+
+
+# ------------------------------------------------------------------ what is one scan
+
+
+def test_a_folder_gives_pictures_one_by_one_and_slices_of_a_series_together(tmp_path):
+    picture(tmp_path / "b.png")
+    picture(tmp_path / "deep" / "er" / "a.png")
+    picture(tmp_path / ".hidden" / "x.png")
+    (tmp_path / "table.csv").write_text("a,b")
+    series(tmp_path / "ct", 5)
+    picture(tmp_path / "ct" / "photo.png")
+    write_dicom(tmp_path / "xray.dcm", np.zeros((9, 9), np.uint8), Modality="DX")
+    sources = found(tmp_path, without=[tmp_path / "table.csv"])
+    assert set(sources) == {
+        ("b.png", ""), ("deep/er/a.png", ""), ("ct", ""), ("ct/photo.png", ""), ("xray.dcm", ""),
+    }  # fmt: skip
+    scan = sources["ct", ""].open()
+    assert scan.shape == (64, 64, 5)
+    assert scan.geometry.spacing_mm == (0.5, 0.5, 2.5)
+    assert not scan.notes  # the picture beside them is a scan of its own, not something left out
+    assert [int(v) for v in scan.values(4)[0, :1]] == [4 - 1024]
+
+
+def test_series_in_one_folder_are_numbered_as_list_series_numbers_them(tmp_path):
+    series(tmp_path, 3, "1.2.1")
+    series(tmp_path, 6, "1.2.2")
+    sources = found(tmp_path)
+    assert {key: s.open().shape for key, s in sources.items()} == {
+        (".", "1"): (64, 64, 6),
+        (".", "2"): (64, 64, 3),
+    }
+
+
+def test_series_of_an_archive_are_scans(tmp_path):
+    series(tmp_path / "a", 3, "1.2.1")
+    series(tmp_path / "a", 4, "1.2.2")
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        for path in (tmp_path / "a").iterdir():
+            archive.write(path, path.name)
+    sources = found(tmp_path / "study.zip")
+    assert [s.open().shape[2] for s in sources.values()] == [4, 3]
+    assert list(sources) == [("study.zip", "1"), ("study.zip", "2")]
+
+
+def test_slices_named_one_by_one_are_one_scan_too(tmp_path):
+    series(tmp_path, 4)
+    assert list(found(*sorted(tmp_path.iterdir()))) == [(".", "")]
+
+
+def test_files_of_pixels_belong_to_their_header(tmp_path):
+    (tmp_path / "v.mhd").write_text(
+        "ObjectType = Image\nNDims = 2\nDimSize = 3 2\nElementType = MET_UCHAR\n"
+        "ElementDataFile = v.raw\n"
+    )
+    (tmp_path / "v.raw").write_bytes(bytes(6))
+    (tmp_path / "alone.raw").write_bytes(bytes(6))
+    assert set(found(tmp_path)) == {("v.mhd", ""), ("alone.raw", "")}
+
+
+def test_the_same_pixels_twice_are_two_scans_but_the_same_file_twice_is_one(tmp_path):
+    first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    assert len(found(tmp_path)) == 2
+    assert len(found(first, second, first, tmp_path)) == 2
+
+
+def test_names_are_relative_to_what_was_given(tmp_path):
+    first, second = picture(tmp_path / "x" / "1.png"), picture(tmp_path / "y" / "1.png")
+    assert {name for name, _ in found(first.parent)} == {"1.png"}
+    assert {name for name, _ in found(first, second)} == {"x/1.png", "y/1.png"}
+
+
+def test_a_path_that_leads_nowhere_is_told_before_any_work(tmp_path):
+    with pytest.raises(FileError, match="no such file or folder"):
+        find_places([tmp_path / "missing"])
+    with pytest.raises(FileError, match="Path 2 leads nowhere"):
+        find_places([tmp_path, tmp_path / "missing"])
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert find_places([tmp_path]) == []
+    (source,) = found(tmp_path / "pipe").values()
+    with pytest.raises(FileError, match="not a regular file"):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("=1+1.png", "./=1+1.png"),
+        ("-2.png", "./-2.png"),
+        ("@sum.png", "./@sum.png"),
+        ("+a.png", "./+a.png"),
+        ("＝x.png", "./＝x.png"),
+        ("a\nb.png", "a\\x0ab.png"),
+        ("a\tb.png", "a\\x09b.png"),
+        ("a\\x0ab.png", "a\\\\x0ab.png"),
+        ("ü, ß.png", "ü, ß.png"),
+        (b"\xff.png", "\\udcff.png"),
+    ],
+)
+def test_no_name_is_a_formula_or_breaks_a_line(tmp_path, name, shown):
+    path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+    Path(os.fsdecode(path)).write_bytes(b"")
+    assert [key[0] for key in found(tmp_path)] == [shown]
+
+
+# ------------------------------------------------------------------ what the rows say
+
+
+def rows(scan: Scan, phrases=("liver", "spleen", "zork")):
+    measured = measure_scan(ShapesParser(LIVER), scan, list(phrases))
+    return rows_of(7, Source("a.png", Path("a.png")), measured)
+
+
+def test_rows_hold_the_total_and_each_part_in_pixels():
+    total, first, second, spleen, unknown = rows(Scan(np.full((64, 64), 50, np.uint8), Geometry()))
+    assert (total["row"], total["part"], total["parts"]) == ("total", None, 2)
+    assert (first["row"], first["part"], second["part"]) == ("part", 1, 2)
+    assert [r["area_px2"] for r in (total, first, second)] == [636, 600, 36]
+    assert first["longest_diameter_px"] == pytest.approx(np.hypot(20, 30))
+    assert total["longest_diameter_px"] == first["longest_diameter_px"]
+    assert second["longest_diameter_px"] == pytest.approx(np.hypot(6, 6))
+    assert total["fraction_of_image_percent"] == pytest.approx(100 * 636 / 64**2)
+    assert total["mean_intensity"] == 50
+    assert all(total[c] is None for c in COLUMNS if "_mm" in c)
+    assert total["spacing_source"] == "none"
+    assert (spleen["present"], spleen["area_px2"], spleen["target"]) == (False, None, "spleen")
+    assert (unknown["target"], unknown["presence"]) == (None, None)
+    assert "not a word" in unknown["warnings"]
+    assert all(set(row) == set(COLUMNS) for row in (total, first, spleen, unknown))
+
+
+def test_millimetres_fill_their_own_columns_only():
+    geometry = Geometry(spacing_mm=(0.5, 0.25), spacing_source="dicom-pixel-spacing")
+    total, first, *_ = rows(Scan(np.zeros((64, 64), np.uint8), geometry), ["liver"])
+    assert total["area_mm2"] == pytest.approx(636 * 0.125)
+    # 20 rows of 0.5 mm and 30 columns of 0.25 mm
+    assert first["longest_diameter_mm"] == pytest.approx(np.hypot(10, 7.5))
+    assert all(total[c] is None for c in COLUMNS if "_px" in c)
+    assert (total["pixel_height_mm"], total["pixel_width_mm"]) == (0.5, 0.25)
+
+
+# ------------------------------------------------------------------ the table
+
+
+def some_rows(number: int, name: str, count: int):
+    start = failure_row(number, Source(name, Path(name)), "")
+    return [{**start, "row": "total", "error": None, "part": n or None} for n in range(count)]
+
+
+def filled(path: Path, upto: int = 5) -> bytes:
+    table = Table(path, SETTINGS)
+    for number in range(1, upto):
+        name = f"{number}, ü.png"
+        if (name, "") not in table.done:
+            table.add(some_rows(number, name, number))
+    table.close()
+    return path.read_bytes()
+
+
+def test_a_table_reads_back_in_the_python_library(tmp_path):
+    filled(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert tuple(read[0]) == COLUMNS
+    assert [row["file"] for row in read] == [f"{n}, ü.png" for n in range(1, 5) for _ in range(n)]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1))
+def test_a_run_killed_at_any_byte_is_continued_to_the_same_table(tmp_path, share):
+    path = tmp_path / "t.csv"
+    for old in tmp_path.iterdir():
+        old.unlink()
+    whole = filled(path)
+    beside = tmp_path / "t.csv.settings.json"
+    ended_in_order = beside.read_text()
+    beside.write_text(ended_in_order.replace('"rows": 10', '"rows": 0'))
+    path.write_bytes(whole[: round(share * len(whole))])
+    if path.stat().st_size == 0:
+        path.unlink()
+    assert filled(path) == whole
+    assert beside.read_text() == ended_in_order
+
+
+def test_what_is_complete_is_not_measured_again(tmp_path):
+    filled(tmp_path / "t.csv", 4)
+    table = Table(tmp_path / "t.csv", SETTINGS)
+    assert table.done == {(f"{n}, ü.png", "") for n in (1, 2, 3)}
+    assert (table.last_number, table.measured) == (3, 3)
+    table.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"phrases": ("liver", "spleen")}, "other phrases"),
+        ({"weights_sha256": "1"}, "other weights"),
+        ({"scale": 0.3}, "another scale"),
+        ({"folder": "elsewhere"}, "another folder"),
+        ({"modality": "CT", "ranges": "x"}, "another modality and another calibration of ranges"),
+    ],
+)
+def test_a_table_of_other_settings_is_not_mixed(tmp_path, change, says):
+    before = filled(tmp_path / "t.csv")
+    with pytest.raises(RequestError, match=says):
+        Table(tmp_path / "t.csv", replace(SETTINGS, **change))
+    assert (tmp_path / "t.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("beside", [None, "[]", '{"settings": 3, "rows": 1}'])
+def test_another_file_of_that_name_is_left_alone(tmp_path, beside):
+    path = tmp_path / "t.csv"
+    path.write_text("name,age\nx,3\n")
+    if beside is not None:
+        (tmp_path / "t.csv.settings.json").write_text(beside)
+    with pytest.raises(RequestError, match="another name"):
+        Table(path, SETTINGS)
+    assert path.read_text() == "name,age\nx,3\n"
+
+
+def test_a_table_that_another_program_changed_is_left_alone(tmp_path):
+    path = tmp_path / "t.csv"
+    changed = filled(path).replace(b"\n", b"\r\n")
+    path.write_bytes(changed)
+    with pytest.raises(RequestError, match="another program changed it"):
+        Table(path, SETTINGS)
+    assert path.read_bytes() == changed
+
+
+def test_two_runs_do_not_write_one_table(tmp_path):
+    table = Table(tmp_path / "t.csv", SETTINGS)
+    with pytest.raises(RequestError, match="Another run"):
+        Table(tmp_path / "t.csv", SETTINGS)
+    table.close()
+
+
+def test_texts_are_no_formulas(tmp_path):
+    table = Table(tmp_path / "t.csv", SETTINGS)
+    row = {**failure_row(1, Source("a", Path("a")), "+x\ny"), "phrase": "=cmd()", "presence": -1.5}
+    table.add([row])
+    table.close()
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        (read,) = csv.DictReader(file)
+    assert (read["phrase"], read["error"], read["presence"]) == ("'=cmd()", "'+x y", "-1.5")
