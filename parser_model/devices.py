@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parser_model.errors import SetupError
+from parser_model.intensities import Preparation
 
 ACCELERATORS = ("cuda", "mps")
 DEVICES = ("auto", "cpu", *ACCELERATORS)
@@ -30,6 +31,9 @@ class ComputeSettings(BaseSettings):
         For BiomedParse; the bundled parser is small and stays on the CPU.
     image_memory_mb : int
         MiB for images that BiomedParse remembers (an image takes 422 MiB); 0 remembers none.
+    preparation : {"slice-extremes", "window"}
+        Grey values that BiomedParse gets: as its public readers make them, or by the window that
+        people look at, which one bright pixel cannot change.
     """
 
     model_config = SettingsConfigDict(
@@ -38,6 +42,7 @@ class ComputeSettings(BaseSettings):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     image_memory_mb: int = Field(default=1024, ge=0)
+    preparation: Preparation = "slice-extremes"
 
 
 def compute_settings() -> ComputeSettings:

@@ -95,7 +95,10 @@ def _biomedparse(precision: str) -> Parser:
     if precision == "bf16":
         check_bfloat16(device.name)
     return load_biomedparse(
-        precision, device=device.name, memory_bytes=settings.image_memory_mb * 2**20
+        precision,
+        device=device.name,
+        memory_bytes=settings.image_memory_mb * 2**20,
+        preparation=settings.preparation,
     )
 
 

@@ -199,9 +199,16 @@ class Scan:
             return None
         if self.modality == "CT" and self.window is not None:
             return self.window
-        if self.modality == "CT" and self.value_unit == "HU":
-            return CT_WINDOWS.get(self.body_part or "", _SOFT_TISSUE)
+        if self.region_window is not None:
+            return self.region_window
         return None if self.pixels.dtype == np.uint8 else self._percentile_window
+
+    @property
+    def region_window(self) -> tuple[float, float] | None:
+        """Centre and width in HU for the body part of a CT, soft tissue where it is not known."""
+        if self.modality != "CT" or self.value_unit != "HU":
+            return None
+        return CT_WINDOWS.get(self.body_part or "", _SOFT_TISSUE)
 
     @cached_property
     def _percentile_window(self) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from parser_model.biomedparse.postprocess import (
     suppress_overlaps,
 )
 from parser_model.errors import RequestError
+from parser_model.types import ParsedObject
 
 # Below this score the public examples call a target probably absent.
 PROBABLY_ABSENT = 0.05
@@ -127,3 +129,22 @@ def label_everything(
         if threshold is None or scores[target] >= threshold
     }
     return combine_masks(suppress_overlaps(candidates, scores)), scores
+
+
+def shared_out(
+    objects: Sequence[ParsedObject],
+    image: NDArray[np.uint8],
+    image_type: str,
+    distributions: Distributions,
+) -> list[ParsedObject]:
+    """Objects of one image, one a target, with the pixels that `label_everything` leaves them.
+
+    Targets that the public examples call probably absent, and those without pixels, are left out.
+    """
+    maps = {one.phrase: one.probability for one in objects}
+    masks, _ = label_everything(maps, image, image_type, distributions, threshold=PROBABLY_ABSENT)
+    return [
+        replace(one, mask=masks[one.phrase].astype(bool))
+        for one in objects
+        if one.phrase in masks and masks[one.phrase].any()
+    ]

@@ -16,7 +16,7 @@ from parser_model.biomedparse.checkpoint import load_network
 from parser_model.biomedparse.config import BiomedParseConfig
 from parser_model.biomedparse.decoder import ImageMemory
 from parser_model.biomedparse.engine import Answer, Engine
-from parser_model.biomedparse.everything import PROBABLY_ABSENT, kind_in_table, label_everything
+from parser_model.biomedparse.everything import kind_in_table, shared_out
 from parser_model.biomedparse.evidence import (
     BIOMEDPARSE_EVIDENCE,
     evidence_of,
@@ -29,6 +29,7 @@ from parser_model.biomedparse.postprocess import Distributions
 from parser_model.biomedparse.precision import lower_precision
 from parser_model.biomedparse.tokenizer import Tokenizer
 from parser_model.errors import RequestError
+from parser_model.intensities import Preparation
 from parser_model.memory import FeatureMemory, content_key
 from parser_model.ontology import Ontology, covers, ontology
 from parser_model.overlaps import share_pixels, without_overlaps
@@ -85,6 +86,8 @@ class BiomedParseParser:
         the training images were, or stretched, as the public inference function does.
     memory_bytes : int
         Budget for remembered images.
+    preparation : {"slice-extremes", "window"}
+        Grey values it asks for; its training images were scaled by their own extremes.
     calibration : Calibration, optional
         Of presence, for exactly these weights; without it presence is null.
     distributions : mapping, optional
@@ -105,6 +108,7 @@ class BiomedParseParser:
         precision: Literal["fp32", "bf16"] = "fp32",
         fit: Fit = "pad",
         memory_bytes: int = _MEMORY_BYTES,
+        preparation: Preparation = "slice-extremes",
         calibration: Calibration | None = None,
         distributions: Distributions | None = None,
         recognise: Recognise | None = None,
@@ -124,8 +128,7 @@ class BiomedParseParser:
             calibration=calibration.name if calibration else None,
             vocabulary=names.targets,
             input_size=(self._engine.size, self._engine.size),
-            # Its training images were scaled by their own extremes after windowing.
-            input_preparation="slice-extremes",
+            input_preparation=preparation,
             precision=precision,
             licence=_LICENCE,
             notes=() if calibration else _NOTES,
@@ -144,6 +147,7 @@ class BiomedParseParser:
         weights_sha256: str | None = None,
         fit: Fit = "pad",
         memory_bytes: int = _MEMORY_BYTES,
+        preparation: Preparation = "slice-extremes",
         calibration: Calibration | None = None,
         distributions: Distributions | None = None,
         recognise: Recognise | None = None,
@@ -161,7 +165,7 @@ class BiomedParseParser:
         config : BiomedParseConfig, optional
         weights_sha256 : str, optional
             Where it is known already; else the file is hashed.
-        fit, memory_bytes, calibration, distributions, recognise
+        fit, memory_bytes, preparation, calibration, distributions, recognise
 
         Raises
         ------
@@ -181,6 +185,7 @@ class BiomedParseParser:
             precision=precision,
             fit=fit,
             memory_bytes=memory_bytes,
+            preparation=preparation,
             calibration=calibration,
             distributions=distributions,
             recognise=recognise,
@@ -249,13 +254,7 @@ class BiomedParseParser:
         objects = [self._object(look, t, t, answers[t], fresh) for t in targets]
         if kind is None or judged:
             return without_overlaps(objects)
-        maps = {one.phrase: one.probability.astype(np.float32) for one in objects}
-        masks, _ = label_everything(maps, pixels, kind, table, threshold=PROBABLY_ABSENT)
-        return [
-            replace(one, mask=masks[one.phrase].astype(bool))
-            for one in objects
-            if one.phrase in masks and masks[one.phrase].any()
-        ]
+        return shared_out(objects, pixels, kind, table)
 
     def evidence(
         self,

@@ -7,7 +7,6 @@ not a calibrated p-value, and it says nothing about presence; it is here under i
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -64,6 +63,8 @@ def mask_statistics(
         Confidence, red, green, blue; each 0 to 255/256, all 0 where the mask is empty. Where
         the probability peaks between 127/255 and 128/255, the reference has no number; 0 here.
     """
+    if probability.dtype == np.float16:
+        probability = probability.astype(np.float32)
     scaled = probability * 255
     inside = scaled >= 128
     if not inside.any():
@@ -165,23 +166,40 @@ def combine_masks(
     """
     if not probabilities_by_target:
         return {}
-    targets = list(probabilities_by_target)
-    stack = np.stack([probabilities_by_target[target] for target in targets])
-    faint = stack > 0.1
-    area = faint.sum(axis=(1, 2))
-    won = _winners(stack, faint)
-    # Float64, because means of near-equal maps decide which target is never dropped.
-    total = np.where(faint, stack, 0).sum(axis=(1, 2), dtype=np.float64)
-    mean = np.divide(total, area, out=np.zeros(len(targets)), where=area > 0)
-    keep = won.sum(axis=(1, 2)) >= 0.5 * area
-    keep[int(mean.argmax())] = True
-    kept = np.flatnonzero(keep)
-    final = _winners(stack[kept], stack[kept] > 0.5)
-    return {targets[index]: mask.astype(np.uint8) for index, mask in zip(kept, final, strict=True)}
+    # One map after the other: a stack of thirteen large ones would take gigabytes.
+    areas: dict[str, int] = {}
+    means: dict[str, float] = {}
+    for target, probability in probabilities_by_target.items():
+        inside = probability[probability > 0.1]
+        areas[target] = inside.size
+        # Float64, because means of near-equal maps decide which target is never dropped.
+        means[target] = float(inside.sum(dtype=np.float64)) / max(1, inside.size)
+    owner = _owners(probabilities_by_target, 0.1)
+    surest = max(means, key=lambda target: means[target])  # the first of equals
+    kept = {
+        target: probability
+        for i, (target, probability) in enumerate(probabilities_by_target.items())
+        if target == surest or int((owner == i).sum()) >= 0.5 * areas[target]
+    }
+    owner = _owners(kept, 0.5)
+    return {target: (owner == i).astype(np.uint8) for i, target in enumerate(kept)}
 
 
-def _winners(stack: NDArray[np.floating], candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """For each pixel, True for the candidate of the highest value; the first of equals."""
-    value = np.where(candidates, stack, -math.inf)
-    first = value.argmax(axis=0)
-    return candidates & (first == np.arange(len(stack))[:, None, None])
+def _owners(
+    probabilities_by_target: Mapping[str, NDArray[np.floating]], least: float
+) -> NDArray[np.int16]:
+    """For each pixel, which target has the highest probability above `least`: the first of equals.
+
+    Returns
+    -------
+    (H, W) ndarray of int16
+        Place of the target in the mapping; -1 where there is none.
+    """
+    first = next(iter(probabilities_by_target.values()))
+    best = np.full(first.shape, least, first.dtype)
+    owner = np.full(first.shape, -1, np.int16)
+    for i, probability in enumerate(probabilities_by_target.values()):
+        better = probability > best
+        best[better] = probability[better]
+        owner[better] = i
+    return owner

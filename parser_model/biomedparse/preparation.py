@@ -1,10 +1,7 @@
-"""Intensities and pictures to the square 8-bit image the network was trained on, and back.
+"""Intensities and pictures to the square 8-bit image of the public readers, and back.
 
-The public readers scale grey values in their own way: after windowing, by the extremes of the
-slice and not of the window, so that one bright pixel changes all grey values. Its weights were
-presumably trained on such images, so this is the default here; ``by_window=True`` scales by the
-window. They also lose a pixel of padding when the difference of the sides is odd, and leave masks
-in the padded frame. Here the padding is kept in a `Frame`, which brings masks back.
+They lose a pixel of padding when the difference of the sides is odd, and leave masks in the padded
+frame. Here the padding is kept in a `Frame`, which brings masks back.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.errors import RequestError
+from parser_model.intensities import scale_intensities
 
 SIZE = 1024
 CT_WINDOWS: dict[str, tuple[float, float]] = {
@@ -99,40 +97,6 @@ def ct_window(site: str | None) -> tuple[float, float]:
         known = ", ".join(CT_WINDOWS)
         raise RequestError(f"There is no CT window for '{site}'; there is one for {known}.")
     return CT_WINDOWS[site.lower()]
-
-
-def scale_intensities(
-    values: NDArray[np.floating],
-    window: tuple[float, float] | None = None,
-    *,
-    by_window: bool = False,
-) -> NDArray[np.float64]:
-    """Intensities to grey values 0 to 255, not rounded.
-
-    Parameters
-    ----------
-    values : (H, W) ndarray
-    window : (float, float), optional
-        Values to clip to; by default the 0.5 and 99.5 percentiles of the positive ones.
-    by_window : bool
-        Scale by the window itself instead of by the extremes after clipping.
-
-    Returns
-    -------
-    (H, W) ndarray of float64
-        Zeros where all values are equal, and for values that are no number.
-    """
-    values = np.nan_to_num(np.asarray(values, dtype=np.float64), posinf=np.inf, neginf=-np.inf)
-    if window is None:
-        positive = values[(values > 0) & np.isfinite(values)]
-        if positive.size == 0:
-            return np.zeros(values.shape)
-        window = (float(np.percentile(positive, 0.5)), float(np.percentile(positive, 99.5)))
-    clipped = values.clip(*window)
-    low, high = window if by_window else (clipped.min(), clipped.max())
-    if high <= low:
-        return np.zeros(values.shape)
-    return (clipped - low) / (high - low) * 255.0
 
 
 def prepare_intensities(

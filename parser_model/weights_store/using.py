@@ -12,6 +12,7 @@ from parser_model.biomedparse.evidence import BIOMEDPARSE_EVIDENCE
 from parser_model.biomedparse.parser import BiomedParseParser
 from parser_model.biomedparse.postprocess import read_distributions
 from parser_model.errors import SetupError
+from parser_model.intensities import Preparation
 from parser_model.loading import load_parser
 from parser_model.presence import read_calibration
 from parser_model.types import Parser, Recognised, Recogniser
@@ -20,7 +21,9 @@ from parser_model.weights_store.record import installed
 from parser_model.weights_store.sources import SOURCES
 
 
-def load_biomedparse(precision: str, *, device: str, memory_bytes: int) -> Parser:
+def load_biomedparse(
+    precision: str, *, device: str, memory_bytes: int, preparation: Preparation
+) -> Parser:
     """BiomedParse from the installed weights, with the user's calibration where there is one.
 
     Parameters
@@ -30,6 +33,8 @@ def load_biomedparse(precision: str, *, device: str, memory_bytes: int) -> Parse
         As PyTorch calls it.
     memory_bytes : int
         Budget for remembered images.
+    preparation : {"slice-extremes", "window"}
+        How grey values should be made.
 
     Raises
     ------
@@ -51,6 +56,7 @@ def load_biomedparse(precision: str, *, device: str, memory_bytes: int) -> Parse
         precision=cast(Literal["fp32", "bf16"], precision),
         device=device,
         memory_bytes=memory_bytes,
+        preparation=preparation,
         config=source.config,
         # Known since the installation; hashing 1.4 GB would take longer than loading them.
         weights_sha256=record.weights_sha256,

@@ -14,6 +14,7 @@ from tools.actions.segment import (
     report,
     targets_for,
 )
+from tools.preparing import picture_for
 
 # Unasked, a finding is a claim: it takes more than the even odds that answer a question.
 _SURE_OF_FINDING = 0.9
@@ -36,7 +37,7 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     finder = finder_of(bench.parser)
     if finder is not None:
         stated, site = kind_of(bench.case, name)
-        pixels = picture.display(picture.middle_slice)
+        pixels = picture_for(bench.parser, picture, picture.middle_slice)
         parsed = finder.find(pixels, modality=stated, site=site)
         encoded = any(one.encoded for one in parsed)
         kept = [one for one in parsed if not _doubtful(one, foreign)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parser_model.errors import ToolError
 from parser_model.ontology import covers, ontology
 from parser_model.types import ParsedObject, Recogniser
 from tools.actions.result import ActionResult, Bench
 from tools.case import Case, FoundObject
 from tools.measuring.value import Value
+from tools.preparing import picture_for
 from tools.scan import Scan
 
 MOST_PHRASES = 20
@@ -100,7 +98,7 @@ def look(
     bench: Bench, name: str, scan: Scan, phrases: list[str]
 ) -> tuple[list[ParsedObject], bool]:
     """Ask the parser about one scan; note what kind of image it recognises."""
-    picture: NDArray[np.uint8] = scan.display(scan.middle_slice)
+    picture = picture_for(bench.parser, scan, scan.middle_slice)
     parsed = bench.parser.parse([picture], phrases, modality=scan.modality)[0]
     encoded = any(one.encoded for one in parsed)
     recognise(bench, name)
@@ -112,7 +110,8 @@ def recognise(bench: Bench, name: str) -> bool:
     if name in bench.case.recognised or not isinstance(bench.parser, Recogniser):
         return False
     scan = bench.case.scans[name]
-    bench.case.recognised[name] = bench.parser.recognise(scan.display(scan.middle_slice))
+    picture = picture_for(bench.parser, scan, scan.middle_slice)
+    bench.case.recognised[name] = bench.parser.recognise(picture)
     return True
 
 

@@ -27,11 +27,11 @@ from parser_model.biomedparse.preparation import (
     ct_window,
     prepare_intensities,
     prepare_picture,
-    scale_intensities,
 )
 from parser_model.biomedparse.recorded import data_folder
 from parser_model.biomedparse.tokenizer import Tokenizer, clean
 from parser_model.errors import RequestError, SetupError
+from parser_model.intensities import scale_intensities
 
 
 @pytest.fixture(scope="module")
