@@ -13,7 +13,7 @@ from parser_model.errors import FileError, RequestError
 from parser_model.ontology import Ontology
 from parser_model.presence import Calibration, GivesEvidence
 from parser_model.training import score
-from parser_model.training.data import Sample, read_folder
+from parser_model.training.data import Sample, evenly, read_folder
 
 _LEAST = 20
 _SPLITS = ("val", "test")
@@ -96,21 +96,7 @@ def calibration_samples(data: Path, limit: int | None = None) -> list[Sample]:
     if split is None:
         raise FileError(f"{data.name or data} holds neither val/ nor test/ with images.")
     samples = [sample for sample in read_folder(data, split) if sample.masks]
-    if limit is not None and limit < len(samples):
-        samples = _evenly(samples, limit)
-    return samples
-
-
-def _evenly(samples: Sequence[Sample], limit: int) -> list[Sample]:
-    """Samples of all places in turn."""
-    shuffled = [samples[i] for i in np.random.default_rng(0).permutation(len(samples))]
-    turn: dict[object, int] = {}
-    ranked = []
-    for sample in shuffled:
-        turn[sample.place] = turn.get(sample.place, 0) + 1
-        ranked.append((turn[sample.place], sample))
-    ranked.sort(key=lambda pair: pair[0])
-    return [sample for _, sample in ranked[:limit]]
+    return samples if limit is None else evenly(samples, limit)
 
 
 def calibrate(

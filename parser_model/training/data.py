@@ -8,6 +8,7 @@ the patient of each image (for splits and for honest negatives).
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from PIL import Image
 from parser_model.errors import FileError
 from parser_model.ontology import Ontology, Place
 
-_PICTURES = (".webp", ".png", ".jpg", ".jpeg")
+PICTURES = (".webp", ".png", ".jpg", ".jpeg")
 
 COMPLETE_SOURCES: dict[str, frozenset[str]] = {
     # Sources that label every object of these kinds in each image they give: a missing mask
@@ -53,6 +54,8 @@ class Sample:
         By target.
     source, patient : str
         Data set and patient; the image's own name where unknown.
+    absent : tuple of str
+        Targets that an empty mask says are not in the image.
     """
 
     image: Path
@@ -60,6 +63,7 @@ class Sample:
     masks: dict[str, Path] = field(default_factory=dict)
     source: str = ""
     patient: str = ""
+    absent: tuple[str, ...] = ()
 
 
 def read_folder(root: Path, split: str) -> list[Sample]:
@@ -78,9 +82,9 @@ def read_folder(root: Path, split: str) -> list[Sample]:
     for path in sorted(masks.glob("*.png")):
         stem, _, target = path.stem.rpartition("_")
         by_stem.setdefault(stem, {})[target.replace("+", " ")] = path
-    known = _read_manifest(root)
+    known = read_manifest(root)
     samples = []
-    for path in sorted(p for p in images.iterdir() if p.suffix.lower() in _PICTURES):
+    for path in sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURES):
         parts = path.stem.split("_")
         if len(parts) != 3:
             raise FileError(f"{path.name} is not named IMAGE_MODALITY_SITE.")
@@ -90,30 +94,63 @@ def read_folder(root: Path, split: str) -> list[Sample]:
     return samples
 
 
-def _read_manifest(root: Path) -> dict[str, tuple[str, str]]:
+def manifest_rows(root: Path) -> list[dict[str, str]]:
+    """The rows of ``manifest.csv``, one a mask; none where there is no such file.
+
+    Raises
+    ------
+    FileError
+        If it is no such table.
+    """
     path = root / "manifest.csv"
     if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as lines:
-        return {row["image"]: (row["source"], row["patient"]) for row in csv.DictReader(lines)}
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"manifest.csv is no table in UTF-8: {error}.") from error
+    missing = {"image", "source", "patient"} - set(rows[0] if rows else ())
+    if rows and missing:
+        raise FileError(f"manifest.csv lacks the columns {', '.join(sorted(missing))}.")
+    return rows
 
 
-def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
-    """An image as (size, size, 3) uint8 RGB; None keeps the file's own size."""
+def read_manifest(root: Path) -> dict[str, tuple[str, str]]:
+    """Source and patient of each image, by its path in the folder."""
+    return {row["image"]: (row["source"], row["patient"]) for row in manifest_rows(root)}
+
+
+def read_image(path: Path, size: int | None, *, pad: bool = False) -> NDArray[np.uint8]:
+    """An image as (size, size, 3) uint8 RGB; None keeps the file's own size.
+
+    With `pad` its proportions are kept and the rest of the square is black; else it is squeezed.
+    """
     with Image.open(path) as picture:
-        rgb = picture.convert("RGB")
-        if size is not None and rgb.size != (size, size):
-            rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
-        return np.asarray(rgb)
+        return np.asarray(_square(picture.convert("RGB"), size, Image.Resampling.BICUBIC, pad))
 
 
-def read_mask(path: Path, size: int | None = None) -> NDArray[np.bool_]:
-    """A mask as bool (size, size); None keeps the file's own size."""
+def read_mask(path: Path, size: int | None = None, *, pad: bool = False) -> NDArray[np.bool_]:
+    """A mask as bool (size, size); None keeps the file's own size. `pad`: see `read_image`."""
     with Image.open(path) as picture:
         grey = picture.convert("L")
-        if size is not None and grey.size != (size, size):
-            grey = grey.resize((size, size), Image.Resampling.NEAREST)
-        return np.asarray(grey) > 127
+        return np.asarray(_square(grey, size, Image.Resampling.NEAREST, pad)) > 127
+
+
+def _square(
+    picture: Image.Image, size: int | None, resampling: Image.Resampling, pad: bool
+) -> Image.Image:
+    if size is None or picture.size == (size, size):
+        return picture
+    if not pad or picture.width == picture.height:
+        return picture.resize((size, size), resampling)
+    longer = max(picture.size)
+    width, height = (max(1, round(side * size / longer)) for side in picture.size)
+    square = Image.new(picture.mode, (size, size))
+    square.paste(
+        picture.resize((width, height), resampling), ((size - width) // 2, (size - height) // 2)
+    )
+    return square
 
 
 # Findings that might sit unlabelled in any image of these places are no honest negatives there.
@@ -149,10 +186,26 @@ def absent_targets(sample: Sample, ontology: Ontology) -> list[str]:
         for target in ontology.targets
         if target not in here and (target not in _ANYWHERE or place in _NO_FINDINGS)
     ]
-    complete = COMPLETE_SOURCES.get(sample.source, frozenset())
-    return absent + sorted(complete - set(sample.masks))
+    return absent + [t for t in same_site_absent(sample) if t not in absent]
 
 
 def same_site_absent(sample: Sample) -> list[str]:
-    """Absent targets of the same modality and site, from sources that label all of their kind."""
-    return sorted(COMPLETE_SOURCES.get(sample.source, frozenset()) - set(sample.masks))
+    """Absent targets of the same modality and site.
+
+    From sources that label all of their kind, and from empty masks.
+    """
+    complete = COMPLETE_SOURCES.get(sample.source, frozenset())
+    return sorted((complete | set(sample.absent)) - set(sample.masks))
+
+
+def evenly(samples: Sequence[Sample], limit: int) -> list[Sample]:
+    """At most so many samples, of all places in turn; the same ones every time."""
+    if limit >= len(samples):
+        return list(samples)
+    shuffled = [samples[i] for i in np.random.default_rng(0).permutation(len(samples))]
+    turn: dict[Place, int] = {}
+    ranked = []
+    for sample in shuffled:
+        turn[sample.place] = turn.get(sample.place, 0) + 1
+        ranked.append((turn[sample.place], sample))
+    return [sample for _, sample in sorted(ranked, key=lambda item: item[0])[:limit]]

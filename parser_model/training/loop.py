@@ -1,12 +1,15 @@
-"""The training loop of the compact network, bounded by minutes rather than epochs."""
+"""The recipe of the compact network: what is drawn, what is lost, how large the steps are.
+
+How a run goes from step to step, is kept and resumed, is in `trainer`.
+"""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,14 +17,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from parser_model.compact.network import CompactConfig, CompactNetwork
-from parser_model.compact.text import Vocabulary
-from parser_model.ontology import Ontology
+from parser_model.compact.network import CompactNetwork
+from parser_model.errors import FileError
+from parser_model.ontology import Ontology, Place
 from parser_model.training.augment import appearance, flips_for, geometry, warp
 from parser_model.training.data import Sample, absent_targets, read_image, read_mask
-from parser_model.training.machine import Machine
 from parser_model.training.phrases import say
 
+_HELD_BYTES = 4 * 2**30
 _COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
 
 MODALITY_SHARES = {
@@ -62,10 +65,20 @@ class TrainingPlan:
         Per step: images encoded, and phrases asked of each at most.
     negative_share : float
         Of the phrases about images that have other targets too; half of it more where not.
+    word_drop : float
+        Share of words that are replaced by the unknown word.
     average : float
         Share of the running average of weights that a step keeps.
+    shares : mapping of str to float
+        How often each modality is drawn; what is not named is not trained on.
     report_every : int
         Steps between two lines of progress.
+    validate_every : float
+        Share of the budget between two validations.
+    validation_images : int
+        At most so many in one, of all kinds evenly.
+    save_minutes : float
+        Between two savings of the state that a stopped run resumes from.
     """
 
     minutes: float = 55.0
@@ -78,40 +91,83 @@ class TrainingPlan:
     negative_share: float = 0.15
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
+    word_drop: float = 0.02
     average: float = 0.995
+    shares: Mapping[str, float] = field(default_factory=lambda: dict(MODALITY_SHARES))
     seed: int = 0
     report_every: int = 25
+    validate_every: float = 0.1
+    validation_images: int = 90
+    save_minutes: float = 5.0
+
+
+class EncodesWords(Protocol):
+    """A vocabulary or tokenizer: phrases to word indices."""
+
+    def encode(self, phrases: Sequence[str]) -> NDArray[np.int64]:
+        """Indices (P, L) of the words of each phrase."""
+        ...
+
+
+class DrawingPlan(Protocol):
+    """What a plan says about the drawing of batches; see `TrainingPlan`."""
+
+    @property
+    def images(self) -> int: ...
+    @property
+    def prompts(self) -> int: ...
+    @property
+    def negative_share(self) -> float: ...
+    @property
+    def strength(self) -> float: ...
+    @property
+    def word_drop(self) -> float: ...
+    @property
+    def shares(self) -> Mapping[str, float]: ...
+    @property
+    def seed(self) -> int: ...
 
 
 class Batches:
-    """Draws augmented batches from samples held in memory.
+    """Draws augmented batches from samples.
 
     Parameters
     ----------
     samples : list of Sample
     ontology : Ontology
-    vocabulary : Vocabulary
-    plan : TrainingPlan
+    vocabulary : EncodesWords
+    plan : DrawingPlan
     size : int
         Working resolution.
+    places : sequence of Place, optional
+        Classes of the recognition head; the ontology's when left out.
+    pad : bool
+        Keep the proportions of images; see `read_image`.
     """
 
     def __init__(
         self,
         samples: list[Sample],
         ontology: Ontology,
-        vocabulary: Vocabulary,
-        plan: TrainingPlan,
+        vocabulary: EncodesWords,
+        plan: DrawingPlan,
         size: int,
+        places: Sequence[Place] | None = None,
+        *,
+        pad: bool = False,
     ) -> None:
+        self._places = {p: i for i, p in enumerate(places or ontology.places)}
         self.samples = [s for s in samples if s.masks]
         self.ontology, self.vocabulary, self.plan, self.size = ontology, vocabulary, plan, size
         self.rng = np.random.default_rng(plan.seed)
         self.generator = torch.Generator().manual_seed(plan.seed)
-        self.images = np.stack([read_image(s.image, size) for s in self.samples])
-        self.masks: list[dict[str, NDArray[np.uint8]]] = [
-            {t: np.packbits(read_mask(p, size), axis=None) for t, p in s.masks.items()}
-            for s in self.samples
+        self._pad = pad
+        # What fits is held in memory, masks as bits; the rest is read when it is drawn.
+        self._held = len(self.samples) * size**2 * 3 <= _HELD_BYTES
+        self._images = [self._read_image(s.image) for s in self.samples] if self._held else []
+        self._masks = [
+            {t: np.packbits(self._read_mask(p), axis=None) for t, p in s.masks.items()}
+            for s in (self.samples if self._held else [])
         ]
         self.absent = [absent_targets(s, ontology) for s in self.samples]
         self._by_target: dict[str, dict[str, list[int]]] = {}
@@ -119,9 +175,20 @@ class Batches:
             for target in sample.masks:
                 group = self._by_target.setdefault(sample.place.modality, {})
                 group.setdefault(target, []).append(index)
-        present = [m for m in MODALITY_SHARES if m in self._by_target]
-        shares = np.array([MODALITY_SHARES[m] for m in present])
+        present = [m for m in plan.shares if m in self._by_target and plan.shares[m] > 0]
+        if not present:
+            raise FileError("None of the images is of a modality that the plan gives a share.")
+        shares = np.array([plan.shares[m] for m in present])
         self._modalities, self._shares = present, shares / shares.sum()
+
+    def draws(self) -> dict[str, Any]:
+        """Where the random draws stand, for `restore_draws`."""
+        return {"numpy": self.rng.bit_generator.state, "torch": self.generator.get_state()}
+
+    def restore_draws(self, draws: dict[str, Any]) -> None:
+        """Go on drawing where another run stopped."""
+        self.rng.bit_generator.state = draws["numpy"]
+        self.generator.set_state(draws["torch"])
 
     def _draw(self) -> tuple[int, str]:
         """A modality by its share, a target by the root of its number, an image at random."""
@@ -135,7 +202,7 @@ class Batches:
     def _questions(self, index: int, target: str) -> list[tuple[str, bool]]:
         """The drawn target, then another of the image or one that is absent."""
         chosen = [(target, True)]
-        others = [t for t in self.masks[index] if t != target]
+        others = [t for t in self.samples[index].masks if t != target]
         while len(chosen) < self.plan.prompts:
             chance = 2 * self.plan.negative_share if others else 0.6
             if self.rng.random() < chance and self.absent[index]:
@@ -153,7 +220,7 @@ class Batches:
         drawn = [self._draw() for _ in range(self.plan.images)]
         asked = [self._questions(index, target) for index, target in drawn]
         places = [self.samples[index].place for index, _ in drawn]
-        image = torch.from_numpy(self.images[[i for i, _ in drawn]]).permute(0, 3, 1, 2)
+        image = torch.from_numpy(np.stack([self._image(i) for i, _ in drawn])).permute(0, 3, 1, 2)
         flips = [flips_for(p.modality, p.site) for p in places]
         matrix = geometry(flips, self.generator, strength=self.plan.strength)
         x = warp(image.float() / 255.0, matrix, size)
@@ -178,16 +245,28 @@ class Batches:
         mask = torch.from_numpy(np.stack(masks)).float()[:, None]
         mask = (warp(mask, matrix[owners], size) > 0.5).float()[:, 0]
         words = torch.from_numpy(self.vocabulary.encode(phrases))
-        drop = torch.rand(words.shape, generator=self.generator) < 0.02
+        drop = torch.rand(words.shape, generator=self.generator) < self.plan.word_drop
         words = torch.where(drop & (words > 1), torch.ones_like(words), words)
-        kinds = torch.tensor([self.ontology.places.index(p) for p in places])
+        kinds = torch.tensor([self._places[p] for p in places])
         return Batch(x * 2 - 1, words, owners, torch.tensor(present), mask, kinds)
 
+    def _image(self, index: int) -> NDArray[np.uint8]:
+        return self._images[index] if self._held else self._read_image(self.samples[index].image)
+
     def _mask(self, index: int, target: str) -> NDArray[np.uint8]:
-        packed = self.masks[index].get(target)
-        if packed is None:
+        path = self.samples[index].masks.get(target)
+        if path is None:
             return np.zeros((self.size, self.size), np.uint8)
-        return np.unpackbits(packed)[: self.size**2].reshape(self.size, self.size)
+        if not self._held:
+            return self._read_mask(path).astype(np.uint8)
+        bits = np.unpackbits(self._masks[index][target])
+        return bits[: self.size**2].reshape(self.size, self.size)
+
+    def _read_image(self, path: Path) -> NDArray[np.uint8]:
+        return read_image(path, self.size, pad=self._pad)
+
+    def _read_mask(self, path: Path) -> NDArray[np.bool_]:
+        return read_mask(path, self.size, pad=self._pad)
 
 
 def _same_place(batches: Batches, index: int) -> set[str]:
@@ -205,6 +284,10 @@ class Batch:
     present: Tensor
     masks: Tensor
     places: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The batch where the network is."""
+        return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 def loss_of(
@@ -247,84 +330,7 @@ def learning_rate(share: float, peak: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * min((share - 0.03) / 0.97, 1.0)))
 
 
-def train(
-    samples: list[Sample],
-    ontology: Ontology,
-    vocabulary: Vocabulary,
-    plan: TrainingPlan,
-    out: Path,
-    report: Callable[[str], None] = print,
-    start: CompactNetwork | None = None,
-    machine: Machine | None = None,
-) -> CompactNetwork:
-    """Train a compact network and return its averaged weights, in evaluation mode.
-
-    With `start`, its weights are trained further. Without a `machine` this one's processor is asked
-    what precision is faster.
-
-    A checkpoint ``out/last.pt`` is written every five minutes.
-    """
-    torch.manual_seed(plan.seed)
-    machine = machine or Machine.chosen("cpu")
-    report(f"training on {machine.device} in {machine.precision}")
-    config = CompactConfig(vocabulary_size=len(vocabulary), places=len(ontology.places))
-    network = CompactNetwork(config)
-    if start is not None:
-        network.load_state_dict(start.state_dict())
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = CompactNetwork(config)
-    averaged.load_state_dict(network.state_dict())
-    batches = Batches(samples, ontology, vocabulary, plan, config.image_size)
-    optimiser = torch.optim.AdamW(
-        _groups(network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
-    )
-    clock, saved = _Clock(plan), time.monotonic()
-    step, seen = 0, dict.fromkeys(("dice", "mask", "presence", "place"), 0.0)
-    while (share := clock.share(step)) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, plan.learning_rate) * group["share"]
-        batch = batches.next(working_size(share, config.image_size, plan.sizes))
-        images = batch.images.to(memory_format=torch.channels_last)
-        with machine.mixed():
-            logits, presence, places = network(images, batch.words, batch.owners)
-        total, parts = loss_of(logits.float(), presence.float(), places.float(), batch)
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimiser.step()
-        step += 1
-        _average(averaged, network, min(plan.average, step / (step + 10)))
-        seen = {k: 0.98 * seen[k] + 0.02 * parts[k] if step > 1 else parts[k] for k in seen}
-        if step % plan.report_every == 0:
-            words = " ".join(f"{k} {v:.3f}" for k, v in seen.items())
-            report(f"step {step}  {100 * share:.1f} %  {words}")
-        if time.monotonic() - saved > 300:
-            saved = time.monotonic()
-            torch.save(averaged.state_dict(), out / "last.pt")
-    torch.save(averaged.state_dict(), out / "last.pt")
-    return averaged.eval()
-
-
-class _Clock:
-    """How much of a plan's budget is spent."""
-
-    def __init__(self, plan: TrainingPlan) -> None:
-        self._plan = plan
-        self._processor, self._wall = time.process_time(), time.monotonic()
-
-    def share(self, step: int) -> float:
-        """From 0 to 1, and a little more at the end."""
-        if self._plan.steps is not None:
-            return step / self._plan.steps
-        busy = (time.process_time() - self._processor) / torch.get_num_threads() / 60
-        share = busy / self._plan.minutes
-        if self._plan.wall_minutes is not None:
-            wall = (time.monotonic() - self._wall) / 60
-            share = max(share, wall / self._plan.wall_minutes)
-        return share
-
-
-def _groups(network: CompactNetwork) -> list[dict[str, object]]:
+def parameter_groups(network: CompactNetwork) -> list[dict[str, object]]:
     """Convolutions at the full learning rate; attention, words and heads at a quarter of it."""
     gentle: list[nn.Parameter] = []
     full: list[nn.Parameter] = []
@@ -332,9 +338,3 @@ def _groups(network: CompactNetwork) -> list[dict[str, object]]:
         attentive = any(part in name for part in ("context", "encode_text", "presence", "place"))
         (gentle if attentive else full).append(parameter)
     return [{"params": full, "share": 1.0}, {"params": gentle, "share": 0.25}]
-
-
-@torch.no_grad()
-def _average(averaged: CompactNetwork, network: CompactNetwork, keep: float) -> None:
-    for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
-        slow.lerp_(fast, 1 - keep)

@@ -1,0 +1,131 @@
+"""The compact network in training."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from parser_model.compact.network import CompactConfig, CompactNetwork
+from parser_model.compact.parser import CompactParser
+from parser_model.compact.text import build_vocabulary
+from parser_model.compact.weights import CompactWeights, save_weights
+from parser_model.ontology import Ontology
+from parser_model.training import loop, score
+from parser_model.training.data import Sample
+from parser_model.training.machine import Machine
+
+
+class CompactTask:
+    """See `parser_model.training.trainer.Task`.
+
+    Parameters
+    ----------
+    samples, held_out : sequence of Sample
+        To train on, and to validate on.
+    ontology : Ontology
+    plan : loop.TrainingPlan
+    machine : Machine
+    start : CompactWeights, optional
+        Weights to train further; their words, places and sizes are kept.
+    sizes : dict, optional
+        Of the network, where they are not `CompactConfig`'s own.
+
+    Raises
+    ------
+    FileError
+        If there is nothing to train on.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        held_out: Sequence[Sample],
+        ontology: Ontology,
+        plan: loop.TrainingPlan,
+        machine: Machine,
+        start: CompactWeights | None = None,
+        sizes: dict[str, Any] | None = None,
+    ) -> None:
+        torch.manual_seed(plan.seed)
+        self._plan, self._machine, self._ontology = plan, machine, ontology
+        self._held_out = list(held_out)
+        self.device = machine.device
+        self._vocabulary = start.vocabulary if start else build_vocabulary(ontology)
+        self._places = start.places if start else ontology.places
+        config = CompactConfig(
+            vocabulary_size=len(self._vocabulary), places=len(self._places), **(sizes or {})
+        )
+        self.network = CompactNetwork(start.network.config if start else config)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
+        self.network = cast(
+            CompactNetwork,
+            self.network.to(self.device).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        )
+        self.averaged: CompactNetwork = copy.deepcopy(self.network)
+        self.averaged.requires_grad_(False)
+        self._size = self.network.config.image_size
+        self._batches = loop.Batches(
+            list(samples), ontology, self._vocabulary, plan, self._size, self._places
+        )
+        self.optimiser = torch.optim.AdamW(
+            loop.parameter_groups(self.network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
+        )
+
+    def step(self, share: float) -> tuple[Tensor, dict[str, float]]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = loop.learning_rate(share, self._plan.learning_rate) * group["share"]
+        size = loop.working_size(share, self._size, self._plan.sizes)
+        batch = self._batches.next(size).to(self.device)
+        images = batch.images.to(memory_format=torch.channels_last)
+        with self._machine.mixed():
+            logits, presence, places = self.network(images, batch.words, batch.owners)
+        return loop.loss_of(logits.float(), presence.float(), places.float(), batch)
+
+    def draws(self) -> dict[str, Any]:
+        return self._batches.draws()
+
+    def restore_draws(self, draws: dict[str, Any]) -> None:
+        self._batches.restore_draws(draws)
+
+    def validate(self) -> dict[str, float] | None:
+        if not self._held_out:
+            return None
+        weights = CompactWeights(self._on_processor(), self._vocabulary, self._places, {}, "")
+        parser = CompactParser(weights, self._ontology, None, memory_bytes=0)
+        return validation_dice(score.score_masks(parser, self._held_out))
+
+    def write(self, path: Path, record: dict[str, Any]) -> None:
+        unfinished = path.with_name(path.name + ".part")
+        save_weights(unfinished, self._on_processor(), self._vocabulary, self._places, record)
+        unfinished.replace(path)
+
+    def _on_processor(self) -> CompactNetwork:
+        network = self.averaged if self.device == "cpu" else copy.deepcopy(self.averaged).cpu()
+        return network.eval()
+
+
+def validation_dice(scores: Sequence[score.MaskScore]) -> dict[str, float]:
+    """Mean Dice by modality, and the mean of those as "mean"."""
+    by_modality: dict[str, list[float]] = {}
+    for one in scores:
+        by_modality.setdefault(one.modality, []).append(one.dice)
+    table = {name: float(np.mean(values)) for name, values in sorted(by_modality.items())}
+    return {**table, "mean": float(np.mean(list(table.values())))}
+
+
+def gentler(plan: loop.TrainingPlan) -> loop.TrainingPlan:
+    """The plan for weights that learnt much already: smaller steps on milder changes."""
+    return replace(
+        plan,
+        learning_rate=0.75 * plan.learning_rate,
+        strength=0.6 * plan.strength,
+        sizes=((0.6, 0.75), (1.0, 1.0)),
+    )

@@ -1,0 +1,214 @@
+"""`parsechat train` as its users meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from agent.cli import main
+from parser_model.biomedparse.checkpoint import load_network
+from parser_model.compact.weights import load_weights
+from parser_model.weights_store.sources import SOURCES
+from tests.conftest import REPO
+from tests.parser_model.training.conftest import TINY_TOML, write_split
+from tests.parser_model.weights_store.substitutes import CONFIG, hub_files, small_source
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    write_split(root, "train", 12, seed=0)
+    write_split(root, "val", 2, seed=1)
+    (tmp_path / "tiny.toml").write_text(TINY_TOML)
+    return root
+
+
+def call(arguments, capsys) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return int(stop.value.code or 0), out, err
+
+
+def tiny_run(data, out, *more):
+    config = data.parent / "tiny.toml"
+    return ["train", "--data", data, "--config", config, "--out", out, *more]
+
+
+def test_one_document_with_the_record_and_the_files(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    code, text, err = call(tiny_run(data, out, "--steps", 2, "--seed", 5, "--json"), capsys)
+    assert code == 0, err
+    document = json.loads(text)
+    assert document["command"] == "parsechat train --data DIR --config FILE --steps 2 --seed 5"
+    assert document["seed"] == 5
+    assert document["data"]["images"] == 12
+    assert len(document["data"]["sha256"]) == 64
+    assert document["code"].startswith("parsechat ")
+    assert document["precision"] in ("fp32", "bf16")
+    assert document["licence_filter"] == "all"
+    assert "research use only" in document["licence"]
+    assert document["outcome"]["steps"] == 2
+    kept = json.loads((out / "run.json").read_text())
+    assert kept["data"] == document["data"]
+    record = load_weights(out / "compact.safetensors").record
+    assert record["data"] == document["data"]
+    assert record["validation"]["step"] == 2
+    assert (out / "compact.best.safetensors").is_file()
+    assert "step 2  100.0 %" in err
+    assert "left" in err
+    assert "Dice X-Ray" in err
+    assert str(tmp_path) not in json.dumps(record)  # nothing of the machine in what is passed on
+
+
+def test_problems_are_listed_and_too_many_stop_the_run(data, tmp_path, capsys):
+    light = Image.fromarray(np.full((64, 64), 255, np.uint8))
+    light.save(data / "train_mask" / "nobody_X-Ray_chest_lung.png")
+    code, _, err = call(tiny_run(data, tmp_path / "out", "--steps", 1), capsys)
+    assert code == 0
+    assert "train_mask/nobody_X-Ray_chest_lung.png has no image of its name." in err
+    assert "Of 25 files 1 are left out (mask without image 1)." in err
+    for number in range(70):
+        light.save(data / "train" / f"wrong-{number}.png")
+    code, text, err = call(tiny_run(data, tmp_path / "more", "--steps", 1), capsys)
+    assert (code, text) == (2, "")
+    assert "71 of 95 files cannot be used" in err
+    assert "and 21 more: all are in problems.txt" in err
+    assert len((tmp_path / "more" / "problems.txt").read_text().splitlines()) == 71
+    code, text, _ = call(
+        tiny_run(data, tmp_path / "more", "--steps", 1, "--skip-bad", "--json"), capsys
+    )
+    assert code == 0
+    problems = json.loads(text)["problems"]
+    assert problems["counts"] == {"bad name": 70, "mask without image": 1}
+    assert len(problems["files"]) == 71
+
+
+def test_a_permissive_run_names_what_it_lacks(data, tmp_path, capsys):
+    polyp = Image.fromarray(np.full((64, 64), 255, np.uint8))
+    polyp.save(data / "train" / "e_endoscope_colon.png")
+    polyp.save(data / "train_mask" / "e_endoscope_colon_polyp.png")
+    lines = ["image,mask,source,patient,nc"]
+    for number in range(12):
+        stem = f"a-{number}_X-Ray_chest"
+        lines.append(f"train/{stem}.png,train_mask/{stem}_left+lung.png,S,p{number},no")
+    (data / "manifest.csv").write_text("\n".join(lines) + "\n")
+    arguments = tiny_run(data, tmp_path / "out", "--steps", 1, "--licence", "permissive")
+    code, text, err = call(arguments, capsys)
+    assert code == 0
+    assert "With --licence permissive there is no data of endoscope." in err
+    assert "It has seen no endoscope." in text
+    record = load_weights(tmp_path / "out" / "compact.safetensors").record
+    assert record["missing_modalities"] == ["endoscope"]
+    assert record["licence_filter"] == "permissive"
+    assert record["data"]["sources"] == ["S"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--steps", "0"], "--steps is a number above zero"),
+        (["--minutes", "0"], "--minutes is a time above zero"),
+        (["--minutes", "1", "--steps", "1"], "not both"),
+        (["--steps", "1", "--device", "abacus"], "Unknown device"),
+        (["--steps", "1", "--licence", "mine"], "Unknown licence filter"),
+        (["--steps", "1", "--freeze", "text"], "--freeze is for --config biomedparse"),
+        (["--steps", "1", "--config", "large"], "--config is compact, biomedparse or a TOML file"),
+        (["--steps", "1", "--start", "none.safetensors"], "none.safetensors is missing"),
+    ],
+)
+def test_requests_that_make_no_sense(data, tmp_path, capsys, more, said):
+    code, text, err = call(tiny_run(data, tmp_path / "out", *more), capsys)
+    assert (code, text) == (2, "")
+    assert said in err.splitlines()[-1]
+
+
+@contextmanager
+def process(arguments) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO)}
+    command = [sys.executable, "-m", "agent.cli", *(str(a) for a in arguments)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as started:
+        yield started
+        started.kill()
+
+
+def test_kill_minus_nine_and_resume_give_the_weights_of_an_uninterrupted_run(
+    data, tmp_path, capsys
+):
+    (data.parent / "tiny.toml").write_text(TINY_TOML.replace("[plan]", "[plan]\nsave_minutes = 0"))
+    more = ["--steps", 12, "--device", "cpu", "--precision", "fp32"]
+    killed = tmp_path / "killed"
+    with process(tiny_run(data, killed, *more)) as run:
+        assert run.stderr is not None
+        said = next((line for line in run.stderr if line.startswith("step 7 ")), "")
+        run.send_signal(signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL
+    assert said, "it never came to step 7"
+    assert not (killed / "compact.safetensors").exists()
+    code, _, err = call(tiny_run(data, killed, *more), capsys)
+    assert code == 2
+    assert "go on with --resume" in err
+    code, text, err = call(tiny_run(data, killed, *more, "--resume", "--json"), capsys)
+    assert code == 0, err
+    assert "step 1 " not in err
+    assert json.loads(text)["outcome"]["steps"] == 12
+    code, _, err = call(tiny_run(data, tmp_path / "whole", *more, "--resume"), capsys)
+    assert code == 0
+    assert "starts from the beginning" in err
+    one, other = (load_file(p / "compact.safetensors") for p in (killed, tmp_path / "whole"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_full_network_is_fine_tuned_from_a_file(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(SOURCES, "biomedparse", small_source())
+    monkeypatch.setenv("PARSECHAT_HOME", str(tmp_path / "home"))
+    files = hub_files()
+    start, merges = tmp_path / "start.pt", tmp_path / "merges.txt"
+    start.write_bytes(next(v for k, v in files.items() if k.endswith(".pt")))
+    merges.write_bytes(next(v for k, v in files.items() if k.endswith("merges.txt")))
+    base = ["train", "--data", data, "--config", "biomedparse", "--steps", 1]
+    code, _, err = call([*base, "--out", tmp_path / "out"], capsys)
+    assert code == 2
+    assert "models download" in err
+    code, _, err = call([*base, "--out", tmp_path / "out", "--start", start], capsys)
+    assert code == 2
+    assert "--tokenizer" in err
+    full = [*base, "--out", tmp_path / "out", "--start", start, "--tokenizer", merges]
+    code, text, err = call([*full, "--freeze", "backbone,decoder,text", "--json"], capsys)
+    assert code == 0, err
+    document = json.loads(text)
+    assert document["plan"]["freeze"] == ["backbone", "decoder", "text"]
+    assert len(document["before"]["sha256"]) == 64
+    before, after = load_network(start, CONFIG), load_network(document["files"]["last"], CONFIG)
+    assert torch.equal(before.predictor.query_feat.weight, after.predictor.query_feat.weight)
+    changed = [
+        name
+        for (name, a), (_, b) in zip(
+            before.named_parameters(), after.named_parameters(), strict=True
+        )
+        if not torch.equal(a, b)
+    ]
+    assert changed
+    assert all(name.startswith("sem_seg_head.pixel_decoder.") for name in changed)

@@ -1,0 +1,81 @@
+"""A configuration file sets what it names, and nothing else gets through."""
+
+from __future__ import annotations
+
+import pytest
+
+from parser_model import FileError, RequestError
+from parser_model.training.loop import TrainingPlan
+from parser_model.training.plans import FineTuningPlan, read_config
+
+
+def config(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return read_config(str(path))
+
+
+def test_names_and_files(tmp_path):
+    assert read_config("compact").plan == TrainingPlan()
+    assert read_config("biomedparse").plan == FineTuningPlan()
+    read = config(
+        tmp_path,
+        """
+        [plan]
+        minutes = 120
+        sizes = [[0.5, 0.75], [1, 1]]
+        [plan.shares]
+        CT = 1
+        [network]
+        image_size = 320
+        widths = [32, 64, 128, 256]
+        """,
+    )
+    assert read.model == "compact"
+    assert read.plan.minutes == 120.0
+    assert read.plan.sizes == ((0.5, 0.75), (1.0, 1.0))
+    assert read.plan.shares == {"CT": 1.0}
+    assert read.plan.learning_rate == TrainingPlan().learning_rate
+    assert read.sizes == {"image_size": 320, "widths": (32, 64, 128, 256)}
+    full = config(tmp_path, 'model = "biomedparse"\n[plan]\nfreeze = ["backbone"]')
+    assert full.plan.freeze == ("backbone",)
+
+
+def test_numbers_of_the_command_line_go_before_the_files(tmp_path):
+    read = config(tmp_path, "[plan]\nminutes = 120\nseed = 3").with_numbers(minutes=5.0, seed=None)
+    assert (read.plan.minutes, read.plan.seed) == (5.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[plan]\nminuets = 5", r"\[plan\] of run.toml has no minuets; there are average, "),
+        ("[network]\ndepth = 5", r"\[network\] of run.toml has no depth"),
+        ("plam = 5", "unknown keys plam"),
+        ("[plan]\nminutes = 'long'", "minutes in .* cannot be 'long'"),
+        ("[plan]\nimages = 2.5", "images in .* cannot be 2.5"),
+        ("[plan]\nseed = true", "seed in .* cannot be True"),
+        ("[plan]\nsizes = [[0.5]]", "sizes in .* cannot be"),
+        ("[network]\nwidths = [1, 2]", "widths in .* cannot be"),
+        ("[network]\nimage_size = 100", "multiple of 16"),
+        ("[network]\nplaces = 3", "places .* follow from the ontology"),
+        ("model = 'large'", "Unknown model 'large'"),
+        ("model = 'biomedparse'\n[network]\nimage_size = 64", "is for compact"),
+        ("model = 'biomedparse'\n[plan]\nfreeze = ['head']", "Unknown part 'head'"),
+        (
+            "model = 'biomedparse'\n"
+            "[plan]\nfreeze = ['backbone', 'pixel_decoder', 'text', 'decoder']",
+            "nothing to train",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(tmp_path, text, said):
+    with pytest.raises(RequestError, match=said):
+        config(tmp_path, text)
+
+
+def test_files_that_are_no_configuration(tmp_path):
+    with pytest.raises(RequestError, match=r"no file 'nowhere\.toml'"):
+        read_config(str(tmp_path / "nowhere.toml"))
+    with pytest.raises(FileError, match="no TOML file"):
+        config(tmp_path, "a = [")
