@@ -312,10 +312,10 @@ class Case:
                 return known
         return None
 
-    def set_scale(self, name: str, mm_per_pixel: float) -> Scan:
+    def set_scale(self, name: str, mm_per_pixel: float, height_mm: float | None = None) -> Scan:
         """Give a scan the scale that the user stated; masks stay, lengths are measured anew."""
         name, scan = self.scan(name)
-        self.scans[name] = scan.with_scale(mm_per_pixel)
+        self.scans[name] = scan.with_scale(mm_per_pixel, height_mm)
         self._write_index()
         return self.scans[name]
 

@@ -120,8 +120,8 @@ class Geometry:
             return self.column_direction[0] == "L"
         return None
 
-    def with_user_scale(self, mm_per_pixel: float) -> Geometry:
-        """The same with square pixels of the size that the user states.
+    def with_user_scale(self, mm_per_pixel: float, height_mm: float | None = None) -> Geometry:
+        """The same with pixels of the size that the user states.
 
         The distance between slices stays as it was, the source becomes "user" and the caveat
         about the old spacing goes.
@@ -130,21 +130,25 @@ class Geometry:
         ----------
         mm_per_pixel : float
             Width and height of a pixel in millimetres.
+        height_mm : float, optional
+            The height where it is another.
 
         Raises
         ------
         RequestError
-            If it is not a positive finite number.
+            If one is not a positive finite number.
         """
-        if not (math.isfinite(mm_per_pixel) and mm_per_pixel > 0):
+        width = float(mm_per_pixel)
+        height = width if height_mm is None else float(height_mm)
+        if not all(math.isfinite(side) and side > 0 for side in (width, height)):
             raise RequestError("The scale is a positive number: the millimetres of one pixel.")
         slices = self.spacing_mm[2:] if self.spacing_mm else ()
         affine = self.affine
         if affine is not None:
             affine = affine.copy()
-            affine[:3, :2] *= mm_per_pixel / np.linalg.norm(affine[:3, :2], axis=0)
+            affine[:3, :2] *= np.array([width, height]) / np.linalg.norm(affine[:3, :2], axis=0)
         return Geometry(
-            spacing_mm=(float(mm_per_pixel), float(mm_per_pixel), *slices),
+            spacing_mm=(height, width, *slices),
             spacing_source="user",
             affine=affine,
             column_direction=self.column_direction,

@@ -279,7 +279,7 @@ class Scan:
         plane = self._plane(slice).astype(np.float32)
         return plane @ _LUMINANCE if self.colour else plane
 
-    def with_scale(self, mm_per_pixel: float) -> Scan:
+    def with_scale(self, mm_per_pixel: float, height_mm: float | None = None) -> Scan:
         """The same scan with the pixel size that the user states.
 
         Raises
@@ -287,7 +287,7 @@ class Scan:
         RequestError
             If it is not a positive finite number.
         """
-        geometry = self.geometry.with_user_scale(mm_per_pixel)
+        geometry = self.geometry.with_user_scale(mm_per_pixel, height_mm)
         notes = tuple(note for note in self.notes if note != self.geometry.caveat)
         return replace(self, geometry=geometry, notes=notes)
 

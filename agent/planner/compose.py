@@ -49,13 +49,13 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
     if segmented is None:
-        return "The scale you gave is recorded; sizes are now in millimetres."
+        return f"{_with_scale(request, results)} Sizes are now in millimetres."
     if request.kind == "everything":
         return _everything(segmented, References(results))
     objects = segmented.content["objects"]
     if "scans" in segmented.content and request.kind not in ("compare", "share"):
         return _scan_by_scan(request, segmented, results)
-    sentences = [_absent(o) for o in objects if not o["present"]]
+    sentences = [_with_scale(request, results), *(_absent(o) for o in objects if not o["present"])]
     present = [o for o in objects if o["present"]]
     if request.kind in ("compare", "share"):
         if len(present) == len(objects):
@@ -68,6 +68,15 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     return " ".join(s for s in sentences if s)
 
 
+def _with_scale(request: Request, results: Sequence[Result]) -> str:
+    """The scale in the user's own words, so that nobody takes it for measured."""
+    if request.kind != "scale" or request.scale is None:
+        return ""
+    scans: list[str] = next((r.content["scans"] for r in results if r.tool == "set_scale"), [])
+    where = f" for {' and '.join(scans)}" if len(scans) > 1 else ""
+    return f"The scale{where} is the one you gave: {request.scale.said}."
+
+
 def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]) -> str:
     """One line for each scan that was asked about."""
     lines = []
@@ -78,7 +87,7 @@ def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]
                 about = _about(request, found, results) if found["present"] else [_absent(found)]
                 said += [s for s in about if s]
         lines.append(f"- {scan}: {' '.join(said)}")
-    return "\n".join(lines)
+    return "\n".join([*filter(None, [_with_scale(request, results)]), *lines])
 
 
 def _named(found: dict[str, Any]) -> str:
@@ -262,11 +271,10 @@ def _described(results: Sequence[Result]) -> str:
             else "judging by its pixels"
         )
         first = f"This looks like a {modality} image{site}, {known}."
-    size = (
-        "Its pixel size is known."
-        if content.get("pixel_size_known")
-        else "Its pixel size is not known."
-    )
+    size = "Its pixel size is not known."
+    if content.get("pixel_size_known"):
+        yours = content.get("pixel_size_known_from") == "user"
+        size = "Its pixel size is the one you gave." if yours else "Its pixel size is known."
     return f"{first} {size} {_offer(content)}"
 
 
@@ -289,6 +297,8 @@ def _declined(request: Request) -> str:
 
 
 def _unclear(request: Request) -> str:
+    if request.ask_back:
+        return request.ask_back
     return (
         'Which object do you mean? Name it, for example "How large is the liver?", or ask '
         '"What do you see?".'

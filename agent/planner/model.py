@@ -121,12 +121,14 @@ def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
         return None
     if request.kind == "describe":
         return None if "describe_scan" in called else ("describe_scan", {})
-    if request.kind == "scale" and "set_scale" not in called:
-        return "set_scale", {"mm_per_pixel": request.mm_per_pixel}
+    if request.scale and request.kind == "scale" and "set_scale" not in called:
+        return "set_scale", dict(request.scale.arguments)
     if request.kind == "everything" and "find_everything" not in called:
         return "find_everything", {}
     if request.phrases and "segment" not in called:
-        return "segment", {"phrases": list(request.phrases)}
+        scan = request.scale.arguments.get("scan") if request.scale else None
+        named = {"scan": scan} if scan else {}
+        return "segment", {"phrases": list(request.phrases), **named}
     return _next_measurement(request, results)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.planner import words
+from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
 
 Kind = Literal[
@@ -38,10 +39,12 @@ class Request:
         Measurement names for "measure".
     unit : str or None
         A unit asked for, e.g. "cm".
-    mm_per_pixel : float or None
+    scale : StatedScale or None
         For "scale".
     reason : str or None
         For "decline": "diagnosis", "treatment" or "unsupported".
+    ask_back : str or None
+        For "unclear": what to ask, when the words can be meant in several ways.
     follow_up : bool
         True when the objects or the kind were taken from an earlier turn.
     """
@@ -50,8 +53,9 @@ class Request:
     phrases: tuple[str, ...] = ()
     quantities: tuple[str, ...] = ()
     unit: str | None = None
-    mm_per_pixel: float | None = None
+    scale: StatedScale | None = None
     reason: str | None = None
+    ask_back: str | None = None
     follow_up: bool = False
 
 
@@ -111,25 +115,8 @@ def understand(
     """
     # "the left or the right lung" names two lungs.
     text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
-    scale = words.SCALE.search(text)
-    if scale:
-        number = next(v for v in (scale["a"], scale["b"], scale["c"]) if v)
-        unit = next(v for v in (scale["ua"], scale["ub"], scale["uc"]) if v).lower()
-        last = _last_about_objects(earlier)
-        request = Request(
-            "scale", mm_per_pixel=float(number.replace(",", ".")) * words.MILLIMETRES[unit]
-        )
-        named = tuple(p for _, p in find_phrases(text, ontology, modality))
-        if named:
-            return replace(request, phrases=named, quantities=_quantities(text) or words.SIZE)
-        if last is not None:
-            return replace(
-                request,
-                phrases=last.phrases,
-                quantities=last.quantities or words.SIZE,
-                follow_up=True,
-            )
-        return request
+    if (scale := read_scale(text)) is not None:
+        return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
         return Request("decline", reason="treatment")
     if words.DIAGNOSIS.search(text):
@@ -159,11 +146,34 @@ def understand(
     )
     if request.kind == "unclear" and phrases:
         if last is not None and (words.AND.match(text) or follow_up):
-            return replace(last, phrases=phrases, unit=request.unit or last.unit, follow_up=True)
+            kind = "measure" if last.kind == "scale" else last.kind
+            unit_asked = request.unit or last.unit
+            return replace(last, kind=kind, phrases=phrases, unit=unit_asked, follow_up=True)
         return replace(request, kind="measure", quantities=words.SIZE)
     if request.kind != "unclear" and not phrases:
         return replace(request, kind="unclear", reason="no object")
     return request
+
+
+def _about_scale(
+    scale: StatedScale,
+    text: str,
+    earlier: Sequence[Request],
+    ontology: Ontology,
+    modality: str | None,
+) -> Request:
+    """Take over a scale; what was measured in pixels, or is asked with it, is measured anew."""
+    if scale.problem:
+        return Request("unclear", ask_back=scale.problem)
+    request = Request("scale", scale=scale)
+    named = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    if named:
+        return replace(request, phrases=named, quantities=_quantities(text) or words.SIZE)
+    last = _last_about_objects(earlier)
+    if last is None:
+        return request
+    quantities = last.quantities or words.SIZE
+    return replace(request, phrases=last.phrases, quantities=quantities, follow_up=True)
 
 
 def _last_about_objects(earlier: Sequence[Request]) -> Request | None:

@@ -58,14 +58,6 @@ TREATMENT = _any(
     "should (?:i|we|he|she|the patient)", "mg",
 )  # fmt: skip
 
-_LENGTH = r"(?P<{0}>\d*[.,]?\d+)\s*(?P<u{0}>mm|µm|um|microns?|cm)\b"
-SCALE = re.compile(
-    r"(?:(?:one|1|a|each|every)\s+pixel\s+(?:is|=|equals|measures)\s+" + _LENGTH.format("a") + ")"
-    r"|(?:" + _LENGTH.format("b") + r"\s*(?:per|/|a)\s*(?:pixel|px)\b)"
-    r"|(?:(?:scale|pixel (?:size|spacing)|spacing)\s+(?:is|of|=)\s*" + _LENGTH.format("c") + ")",
-    re.IGNORECASE,
-)
-MILLIMETRES = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "micron": 1e-3, "microns": 1e-3}
 UNIT = re.compile(
     r"\bin (mm|cm|millimet\w+|centimet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²)\b",
     re.IGNORECASE,

@@ -60,17 +60,13 @@ def test_the_other_side():
     assert read("How large is the left kidney?", "the other one?").phrases == ("right kidney",)
 
 
-@pytest.mark.parametrize(
-    ("text", "scale"),
-    [
-        ("one pixel is 0.3 mm", 0.3),
-        ("0.05 mm per pixel", 0.05),
-        ("a pixel is 5 µm", 0.005),
-        ("the scale is 0,2 mm", 0.2),
-    ],
-)
-def test_a_scale_that_the_user_states(text, scale):
-    request = read("how large is the lesion?", text)
-    assert request.kind == "scale"
-    assert request.mm_per_pixel == pytest.approx(scale)
-    assert request.phrases == ("lesion",)
+def test_a_scale_is_taken_over_and_what_was_asked_before_is_measured_anew():
+    request = read("how large is the lesion?", "one pixel is 0.3 mm")
+    assert (request.kind, request.phrases, request.quantities) == ("scale", ("lesion",), SIZE)
+    assert request.scale
+    assert request.scale.arguments == {"mm_per_pixel": 0.3}
+    both = read("one pixel is 0.3 mm, how wide is the lesion?")
+    assert (both.kind, both.quantities) == ("scale", ("longest_diameter", "perpendicular_diameter"))
+    after = read("how large is the lesion?", "one pixel is 0.3 mm", "and the liver?")
+    assert (after.kind, after.phrases) == ("measure", ("liver",))
+    assert read("a pixel is 0.5 by 0.7 mm").kind == "unclear"

@@ -124,8 +124,13 @@ def test_a_stated_scale_replaces_that_of_the_file_and_says_so(bench):
     assert any("replaced" in w for w in result.warnings)
     area = values(bench, call(bench, "measure", object="mask-1", quantities=["area"]))["area"]
     assert (area.value, area.id) == (300.0, "m-3")
-    with pytest.raises(ToolError, match="cannot be"):
+    with pytest.raises(ToolError, match="No scanner"):
         call(bench, "set_scale", mm_per_pixel=-1)
+    bar = call(bench, "set_scale", bar_mm=1.0, bar_pixels=4.0)
+    assert bar.warnings == ()  # it replaces what the user said
+    assert bench.case.scans["scan-1"].geometry.spacing_mm == (0.25, 0.25)
+    with pytest.raises(ToolError, match="either"):
+        call(bench, "set_scale", bar_mm=1.0)
 
 
 def test_show_draws_objects_together(bench):

@@ -112,6 +112,16 @@ def test_the_users_scale_replaces_pixels_and_keeps_slices_and_orientation():
     assert before.spacing_mm == (0.5, 0.7, 4.0)
 
 
+def test_the_users_pixels_need_not_be_square():
+    affine = patient_affine(CORONAL, (1, 2, 3), (0.5, 0.7, 4.0))
+    after = Geometry((0.5, 0.7, 4.0), "nifti-affine", affine).with_user_scale(2.0, 3.0)
+    assert after.spacing_mm == (3.0, 2.0, 4.0)  # rows lie as far apart as a pixel is high
+    assert after.affine is not None
+    np.testing.assert_allclose(np.linalg.norm(after.affine[:3, :3], axis=0), (2, 3, 4))
+    with pytest.raises(RequestError):
+        Geometry().with_user_scale(1.0, 0.0)
+
+
 @pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf])
 def test_a_scale_that_cannot_be_is_a_request_error(scale):
     with pytest.raises(RequestError):

@@ -9,31 +9,64 @@ SMALLEST_MM, LARGEST_MM = 1e-5, 50.0
 """Bounds of a pixel: below light can resolve, above what any scanner has."""
 
 
-def set_scale(bench: Bench, mm_per_pixel: float, scan: str | None = None) -> ActionResult:
-    """Record that a pixel is this many millimetres wide and high; the source is "user".
+def set_scale(
+    bench: Bench,
+    mm_per_pixel: float | None = None,
+    scan: str | None = None,
+    pixel_height_mm: float | None = None,
+    bar_mm: float | None = None,
+    bar_pixels: float | None = None,
+) -> ActionResult:
+    """Record how large a pixel is, as the user says; the source is then "user".
 
     Parameters
     ----------
-    mm_per_pixel : float
-        As the user said, from 0.00001 to 50.
+    mm_per_pixel : float, optional
+        Width of a pixel, and its height unless that is given, from 0.00001 to 50 mm.
+    scan : str, optional
+        Id of the scan; all current ones (those added together last) when left out.
+    pixel_height_mm : float, optional
+        Only where pixels are not square.
+    bar_mm, bar_pixels : float, optional
+        Instead of `mm_per_pixel`: a known length in the picture, in millimetres and in pixels.
 
     Raises
     ------
     ToolError
-        For a scale that no scanner has.
+        For a scale that no scanner has, or when there is no such scan.
     """
-    if not SMALLEST_MM <= mm_per_pixel <= LARGEST_MM:
-        raise ToolError(
-            f"A pixel of {mm_per_pixel:g} mm cannot be; give the millimetres of one pixel."
-        )
-    name, before = bench.case.scan(scan)
-    stated = before.geometry.spacing_source
-    bench.case.set_scale(name, mm_per_pixel)
-    warnings: tuple[str, ...] = ()
-    if stated not in ("none", "user"):
-        warnings = (f"The scale of the file ({stated}) was replaced by the one you gave.",)
+    width = _size(mm_per_pixel, bar_mm, bar_pixels)
+    for side in (width, pixel_height_mm):
+        if side is not None and not SMALLEST_MM <= side <= LARGEST_MM:
+            raise ToolError(
+                "No scanner has pixels of that size; say how many millimetres or micrometres one "
+                "pixel is."
+            )
+    named = [bench.case.scan(scan)[0]]
+    names = named if scan else list(bench.case.current) or named
+    warnings = []
+    for name in names:
+        before = bench.case.scans[name].geometry.spacing_source
+        bench.case.set_scale(name, width, pixel_height_mm)
+        if before not in ("none", "user"):
+            where = f" of {name}" if len(bench.case.scans) > 1 else ""
+            warnings.append(
+                f"The scale of the file ({before}){where} was replaced by the one you gave."
+            )
     return ActionResult(
-        content={"scan": name, "spacing_source": "user", "note": "measure objects again"},
-        summary=f"{name}: the scale you gave is used",
-        warnings=warnings,
+        content={"scans": names, "spacing_source": "user", "note": "measure objects again"},
+        summary=f"{' and '.join(names)}: the scale you gave is used",
+        warnings=tuple(warnings),
     )
+
+
+def _size(mm_per_pixel: float | None, bar_mm: float | None, bar_pixels: float | None) -> float:
+    """Width of a pixel in millimetres."""
+    if mm_per_pixel is not None and bar_mm is None and bar_pixels is None:
+        return mm_per_pixel
+    if mm_per_pixel is not None or bar_mm is None or bar_pixels is None:
+        raise ToolError(
+            "Give either the millimetres of one pixel, or a length both in millimetres and in "
+            "pixels."
+        )
+    return bar_mm / bar_pixels if bar_pixels > 0 else -1.0

@@ -13,6 +13,7 @@ from parser_model.ontology import covers
 from parser_model.range_calibration import ranges_of
 from parser_model.types import ParsedObject, Parser, Recogniser
 from tools.measuring import RangeRule, Value, find_parts, measure
+from tools.preparing import picture_for
 from tools.scan import Scan
 
 QUANTITIES: Final = (
@@ -102,9 +103,9 @@ def measure_scan(
     ToolError
         If something cannot be measured.
     """
-    picture = scan.display(scan.middle_slice)
-    parsed = parser.parse([picture], phrases, modality=scan.modality)[0]
-    seen = parser.recognise(picture) if isinstance(parser, Recogniser) else None
+    seen_by_parser = picture_for(parser, scan, scan.middle_slice)
+    parsed = parser.parse([seen_by_parser], phrases, modality=scan.modality)[0]
+    seen = parser.recognise(seen_by_parser) if isinstance(parser, Recogniser) else None
     modality = scan.modality or (seen.modality if seen else None)
     said = [*warnings, *scan.notes]
     if scan.modality and seen and seen.modality and not covers(scan.modality, seen.modality):
@@ -120,7 +121,9 @@ def measure_scan(
         objects.append(_measured(one, scan, scan.middle_slice, rule))
     spacing = scan.geometry.spacing_mm
     source = scan.geometry.spacing_source
-    return MeasuredScan(tuple(objects), modality, spacing, source, tuple(said), picture)
+    return MeasuredScan(
+        tuple(objects), modality, spacing, source, tuple(said), scan.display(scan.middle_slice)
+    )
 
 
 def _measured(
