@@ -84,11 +84,11 @@ def test_other_parsers_see_what_people_see():
 
 @pytest.mark.parametrize("preparation", ["window", "slice-extremes"])
 def test_every_action_shows_the_parser_the_same_picture(tmp_path, preparation):
-    bench = Bench(Case(tmp_path / "case"), Looking(preparation))
+    parser = Looking(preparation)
+    bench = Bench(Case(tmp_path / "case"), parser)
     scan = ct()
     bench.case.add_scan(scan)
     ACTIONS["segment"](bench, phrases=["liver"])
     ACTIONS["find_everything"](bench)
-    seen = bench.parser.pictures
-    assert len(seen) >= 2
-    assert all(np.array_equal(picture, picture_for(bench.parser, scan)) for picture in seen)
+    assert len(parser.pictures) >= 2
+    assert all(np.array_equal(seen, picture_for(parser, scan)) for seen in parser.pictures)
