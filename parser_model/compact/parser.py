@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -133,9 +133,15 @@ class CompactParser:
         if modality is None:
             seen = [self._recognise(one).modality for one in encoded]
             targets = [[self._target(phrase, kind) for phrase in prompts] for kind in seen]
+        asked: dict[tuple[str | None, ...], int] = {}
         for column, phrase in enumerate(prompts):
             known = [(i, t) for i, row in enumerate(targets) if (t := row[column]) is not None]
             if not known:
+                continue
+            first = asked.setdefault(tuple(row[column] for row in targets), column)
+            if first != column:  # other words for the same targets have the same answers
+                for i, _ in known:
+                    rows[i][column] = replace(rows[i][first], phrase=phrase, encoded=False)
                 continue
             places = [self._place_for(t, encoded[i], modality, site) for i, t in known]
             texts = [canonical_phrase(t, p) for (_, t), p in zip(known, places, strict=True)]
