@@ -103,6 +103,7 @@ class Ontology:
             name: tuple(entry["names"]) for name, entry in data["targets"].items()
         }
         self._lesions = frozenset(n for n, e in data["targets"].items() if e.get("lesion"))
+        self._many = frozenset(n for n, e in data["targets"].items() if e.get("many"))
         self._by_key: dict[str, str] = {}
         self._scoped: dict[tuple[str, str], str] = {}
         for name, entry in data["targets"].items():
@@ -133,6 +134,13 @@ class Ontology:
     def is_lesion(self, target: str) -> bool:
         """True for findings (tumour, polyp, bleeding), False for normal anatomy."""
         return target in self._lesions
+
+    def is_many(self, target: str | None) -> bool:
+        """True for many small alike things (nuclei), which are counted one by one where they touch.
+
+        False for organs and lesions: two that touch are read as one, and so are unknown ones.
+        """
+        return target in self._many
 
     def targets_in(self, modality: str | None = None, site: str | None = None) -> tuple[str, ...]:
         """Targets of the catalogue in a modality and site; None means any."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tools.measuring import ALL_SHAPES, find_parts, measure, measure_mask
+from tools.measuring import SHAPES, STACK_SHAPES, find_parts, measure, measure_mask
 
 PLACES = np.random.default_rng(4).uniform(-0.5, 0.5, (4, 3))
 CUBES = (1.0, 1.0, 1.0)
@@ -151,7 +151,7 @@ STACKS = arrays(np.bool_, array_shapes(min_dims=3, max_dims=3, max_side=6)).filt
     lambda mask: mask.sum() > 1
 )
 POWER = {"px": 0, "1": 0, "percent": 0, "mm": 1, "mm2": 2, "mm3": 3}
-EVERYTHING = tuple(ALL_SHAPES)
+EVERYTHING = (*SHAPES, *STACK_SHAPES)
 
 
 @settings(max_examples=40, deadline=None)
@@ -192,7 +192,7 @@ def test_turning_flipping_and_swapping_axes_changes_nothing(mask, order, flips):
         return
     other = np.flip(mask.transpose(order), tuple(axis for axis in range(3) if flips[axis]))
     spacing = tuple(SLABS[axis] for axis in order)
-    names = [name for name in ALL_SHAPES if name not in IN_PLANE | PLACED]
+    names = [name for name in EVERYTHING if name not in IN_PLANE | PLACED]
     before, after = sizes(mask, names, SLABS), sizes(other, names, spacing)
     for name in names:
         assert np.allclose(before[name], after[name], rtol=1e-4, atol=1e-6), name

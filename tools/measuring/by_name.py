@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from parser_model.errors import ToolError
 from tools.measuring.checks import Mask, Spacing, checked
 from tools.measuring.intensity import Image
 from tools.measuring.parts import find_parts
 from tools.measuring.ranges import Probability, RangeRule
-from tools.measuring.registry import ALL_SHAPES, INTENSITIES
+from tools.measuring.registry import ALL_SHAPES, INTENSITIES, SPLIT
 from tools.measuring.value import Value, joined
 from tools.units import Unit
 
@@ -25,6 +27,7 @@ def measure(
     probability: Probability | None = None,
     ranges: RangeRule | None = None,
     part: int | None = None,
+    split_touching: bool = False,
 ) -> tuple[Value, ...]:
     """Measure one thing on exactly the pixels of `mask`.
 
@@ -44,6 +47,9 @@ def measure(
         Both together give sizes their low-high; see `tools.measuring.ranges`.
     part : int, optional
         The number of the part that `mask` is, to be noted in the result.
+    split_touching : bool
+        Whether touching objects are told apart when they are counted: for many small alike ones
+        such as nuclei, in pictures. Lesions and organs are counted by connected parts.
 
     Returns
     -------
@@ -61,6 +67,8 @@ def measure(
         if values is None:
             raise ToolError(f"The {name.replace('_', ' ')} needs the pixel values of the scan.")
         found = joined(INTENSITIES[name](mask, values, value_unit))
+    elif name in SPLIT and split_touching and np.ndim(mask) == 2:
+        found = joined(SPLIT[name](mask, spacing_mm))
     elif name in ALL_SHAPES:
         found = joined(ALL_SHAPES[name].function(mask, spacing_mm))
         if probability is not None and ranges is not None:
@@ -81,6 +89,7 @@ def measure_mask(
     probability: Probability | None = None,
     ranges: RangeRule | None = None,
     part: int | None = None,
+    split_touching: bool = False,
 ) -> list[Value]:
     """Measure several things on a mask as it was segmented, part by part where that is needed.
 
@@ -109,5 +118,6 @@ def measure_mask(
             probability=probability,
             ranges=ranges,
             part=number,
+            split_touching=split_touching,
         )
     return measured

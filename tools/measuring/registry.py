@@ -12,6 +12,7 @@ from tools.measuring import (
     compare,
     diameters,
     intensity,
+    objects,
     position,
     roundness,
     sizes,
@@ -68,7 +69,14 @@ STACK_SHAPES: Final[dict[str, Shape]] = {
     "flatness": Shape(axes.flatness, of="part"),
 }
 """Of stacks alone; a ToolError says so for a picture."""
-ALL_SHAPES: Final[dict[str, Shape]] = {**SHAPES, **STACK_SHAPES}
+PICTURE_SHAPES: Final[dict[str, Shape]] = {"density": Shape(objects.density_of_parts)}
+"""Of pictures with a known pixel size alone."""
+SPLIT: Final[dict[str, ShapeFunction]] = {
+    "count": objects.count_objects,
+    "density": objects.density,
+}
+"""Measured instead of the shapes of the same name where touching objects are told apart."""
+ALL_SHAPES: Final[dict[str, Shape]] = {**SHAPES, **STACK_SHAPES, **PICTURE_SHAPES}
 INTENSITIES: Final[dict[str, IntensityFunction]] = {
     "mean_intensity": intensity.mean_intensity,
     "sd_intensity": intensity.sd_intensity,

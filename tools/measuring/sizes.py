@@ -66,7 +66,10 @@ def fraction_of_image(mask: Mask, spacing_mm: Spacing = None) -> Value:
 
 
 def count(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Number of connected parts that are large enough to count; 0 for an empty mask."""
+    """Number of connected parts that are large enough to count; 0 for an empty mask.
+
+    Touching objects are one; `tools.measuring.objects` tells them apart.
+    """
     neighbours = 8 if np.ndim(mask) == 2 else 26
     return Value(
         "count",
