@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.planner.understand import Request
 from agent.planner.words import SIZE
+from parser_model.ontology import ontology
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _declined(request)
     if request.kind == "unclear":
         return _unclear(request)
-    if errors:
+    if errors and request.kind != "density":
         return " ".join(dict.fromkeys(errors))
     if request.kind == "describe":
         return _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
+    if segmented is None and errors:
+        return " ".join(dict.fromkeys(errors))
     if segmented is None:
         return f"{_with_scale(request, results)} Sizes are now in millimetres."
     if request.kind == "everything":
@@ -65,6 +68,7 @@ def compose(request: Request, results: Sequence[Result]) -> str:
             sentences += _about(request, found, results)
     if len(present) < len(objects):
         sentences.append(_offer(segmented.content))
+    sentences += dict.fromkeys(errors)
     return " ".join(s for s in sentences if s)
 
 
@@ -117,8 +121,8 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
         return [f"{seen}; it covers {share} of the image." if share else f"{seen}."]
     if request.kind == "where":
         return _located(name, one, _position(found, results), refs)
-    if request.kind == "count":
-        return _counted(name, one, refs)
+    if request.kind in ("count", "density"):
+        return _counted(found, refs)
     return _measured(request, found, refs)
 
 
@@ -128,7 +132,9 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     sentences = []
     area, share = refs.get(one, "area", _area_unit(unit)), refs.get(one, "fraction_of_image")
     count = refs.get(one, "count")
-    if several and count and set(request.quantities) & set(SIZE):
+    if several and count and ontology().is_many(found.get("target")):
+        sentences.append(f"I count {count} {name}, where they touch one by one.")
+    elif several and count and set(request.quantities) & set(SIZE):
         sentences.append(f"I find the {name} in {count} separate parts.")
     covers = "Together they cover" if several else f"The {name} {_verb(name, 'cover')}"
     if area and share:
@@ -164,6 +170,7 @@ _PLAIN = {
     "perimeter": "The perimeter of the {name} is",
     "circularity": "The circularity of the {name} is",
     "centroid": "The centre of the {name} (row, column) is at",
+    "density": "The number of {name} per area of the image is",
     "bounding_box": "The box around the {name} (top, left, height, width) is",
 }
 
@@ -185,12 +192,18 @@ def _located(name: str, one: str, position: str, refs: References) -> list[str]:
     return sentences
 
 
-def _counted(name: str, one: str, refs: References) -> list[str]:
-    count, area = refs.get(one, "count"), refs.get(one, "area")
+def _counted(found: dict[str, Any], refs: References) -> list[str]:
+    name, one = _named(found), found["id"]
+    count, area, dense = (refs.get(one, what) for what in ("count", "area", "density"))
     if not count:
         return [f"I found the {name} but could not count it."]
+    if ontology().is_many(found.get("target")):
+        counted = f"I count {count} {name}; those that touch are told apart at their necks."
+    else:
+        counted = f"I count {count} separate parts of {name}; parts that touch count as one part."
     return [
-        f"I count {count} separate parts of {name}; parts that touch count as one part.",
+        counted,
+        f"That is {dense} of the image." if dense else "",
         f"Together they cover {area}." if area else "",
     ]
 

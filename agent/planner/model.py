@@ -145,6 +145,14 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
         if one["id"] not in measured:
             quantities = _wanted(request, one)
             return "measure", {"object": one["id"], "quantities": quantities}
+    if request.kind == "density":
+        # By itself: without a pixel size it fails, and the count still stands.
+        dense = {
+            r.arguments["object"] for r in results if r.arguments.get("quantities") == ["density"]
+        }
+        for one in found:
+            if one["id"] not in dense:
+                return "measure", {"object": one["id"], "quantities": ["density"]}
     pair = list(dict.fromkeys(o["id"] for o in found))
     compared = any(r.tool == "compare" for r in results)
     if len(pair) == 2 and not compared and request.kind in ("compare", "share"):
@@ -157,7 +165,7 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
 
 def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
     """Quantities to measure for an object, in the order of the answer."""
-    if request.kind == "count":
+    if request.kind in ("count", "density"):
         return ["count", "area"]
     if request.kind == "where":
         return ["centroid", "bounding_box"]

@@ -16,6 +16,7 @@ Kind = Literal[
     "where",
     "exists",
     "count",
+    "density",  # how many per mm²
     "compare",
     "share",  # of one object inside another
     "everything",
@@ -134,6 +135,8 @@ def understand(
         if unknown:
             phrases = (unknown,)
     request = _classify(text, phrases)
+    if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
+        request = Request("density")
     if request.kind in ("everything", "describe"):
         return request
     if not phrases and last is not None:
@@ -172,7 +175,8 @@ def _about_scale(
     last = _last_about_objects(earlier)
     if last is None:
         return request
-    quantities = last.quantities or words.SIZE
+    counted = last.kind in ("count", "density")
+    quantities = last.quantities or (words.NUMBERS if counted else words.SIZE)
     return replace(request, phrases=last.phrases, quantities=quantities, follow_up=True)
 
 
@@ -189,6 +193,8 @@ def _classify(text: str, phrases: tuple[str, ...]) -> Request:
         return Request("share")
     if len(phrases) >= 2 and words.COMPARE.search(text):
         return Request("compare")
+    if words.PER_AREA.search(text):
+        return Request("density")
     if words.COUNT.search(text) and not words.NOT_A_COUNT.search(text):
         return Request("count")
     if words.WHERE.search(text):
@@ -201,6 +207,11 @@ def _classify(text: str, phrases: tuple[str, ...]) -> Request:
     if words.SHOW.search(text):
         return Request("measure", quantities=words.SIZE)
     return Request("unclear")
+
+
+def _all_many(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> bool:
+    """True for things of which there are many: of them "density" is a number per area."""
+    return bool(phrases) and all(ontology.is_many(ontology.resolve(p, modality)) for p in phrases)
 
 
 def _quantities(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
+NUMBERS = ("count", "density", "area")
 BRIGHTNESS = ("mean_intensity", "sd_intensity", "min_intensity", "max_intensity")
 
 
@@ -78,6 +79,11 @@ DESCRIBE = re.compile(
 WHERE = _any("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
 COUNT = _any("how many", "count", "number of")
 NOT_A_COUNT = re.compile(r"how many (?:percent|mm|cm|pixels|millimet|centimet)", re.IGNORECASE)
+PER_AREA = re.compile(
+    r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
+    re.IGNORECASE,
+)
+HOW_DENSE = _any("how dense(?:ly)?", "densit\\w+", "cellularity")
 EXISTS = _any(
     "(?:is|are) there", "(?:do|can) you (?:see|find)", "any", "visible", "present", "detect",
     "does (?:it|this|the \\w+) (?:show|contain|have)",

@@ -102,6 +102,27 @@ def test_several_parts_are_counted_and_the_largest_is_measured(conversation):
     assert (longest.value, longest.part) == (pytest.approx(50.0), 1)
 
 
+def test_nuclei_are_counted_one_by_one_and_per_area_once_the_scale_is_known(conversation, parser):
+    # Two squares that meet at a narrow bridge, and one alone.
+    parser.shapes["nuclei"] = [
+        (10, 10, 30, 30),
+        (10, 33, 30, 53),
+        (19, 29, 21, 34),
+        (60, 60, 75, 75),
+    ]
+    turn = conversation.ask("How many nuclei are there per mm2?")
+    assert value(conversation, turn, "count").value == 3
+    assert turn.answer.startswith("I count 3 nuclei; those that touch are told apart")
+    assert "tell me the scale" in turn.answer
+    assert turn.unverified == ()
+    turn = conversation.ask("one pixel is 0.5 µm")
+    dense = value(conversation, turn, "density")
+    assert (dense.value, dense.unit) == (pytest.approx(3 / (100 * 0.0005) ** 2), "1/mm2")
+    assert "The number of nuclei per area of the image is 1200 /mm²." in turn.answer
+    turn = conversation.ask("how many nuclei are there per mm²?")
+    assert "That is 1200 /mm² of the image." in turn.answer
+
+
 def test_absent_object_is_refused_with_an_offer(conversation):
     turn = conversation.ask("Where is the polyp?")
     assert turn.refused

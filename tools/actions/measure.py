@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from parser_model.ontology import ontology
 from parser_model.range_calibration import ranges_of
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import scan_warnings
@@ -21,6 +22,8 @@ Quantity = Literal[
     "longest_diameter",
     "perpendicular_diameter",
     "count",
+    "density",
+    "short_axis",
     "centroid",
     "bounding_box",
     "perimeter",
@@ -115,6 +118,7 @@ def measure_names(
         part=part,
         probability=found.probability,
         ranges=ranges,
+        split_touching=ontology().is_many(found.target),
     )
 
 
