@@ -1,39 +1,37 @@
 """Which things have names, and where they can be found.
 
-The words live in ``ontology.json``: modalities, sites, targets with their synonyms, and the
-catalogue of targets a modality and site are labelled with in the training data.
+The words live in ``ontology.json``: modalities, sites, targets with their synonyms, the Chinese
+names of all of them, and the catalogue of targets a modality and site are labelled with in the
+training data.
 A synonym marked with a modality ("disc" in fundus) resolves only there.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
 from parser_model.errors import RequestError
+from parser_model.wording import ARTICLES, PlaceReader, Stated, key_of, words_of
 
-_ARTICLES = frozenset({"the", "a", "an", "any", "some", "this", "that", "all"})
-_JOINERS = frozenset({"in", "on", "of", "from", "within", "inside", "at"})
-_BRITISH = {
-    "tumour": "tumor",
-    "haemorrhage": "hemorrhage",
-    "oedema": "edema",
-    "foetal": "fetal",
-    "foetus": "fetus",
-    "haematoma": "hematoma",
+__all__ = ["Ontology", "Place", "covers", "ontology", "words_of"]
+
+# A site may be said for its neighbours: a tumour in the chest is one of the lung.
+_TRUNK = ("abdomen", "chest", "kidney", "lung", "spine", "body")
+_NEAR = {
+    "abdomen": ("abdomen", "kidney", "colon", "prostate", "body"),
+    "body": _TRUNK,
+    "chest": ("chest", "lung", "heart", "body"),
+    "heart": ("heart", "chest"),
+    "kidney": ("kidney", "abdomen", "body"),
+    "lung": ("lung", "chest", "body"),
+    "neck": ("neck", "spine"),
+    "spine": ("spine", "abdomen", "chest"),
+    "tissue": ("tissue", "breast", "colon"),
 }
-_IRREGULAR = {
-    "nucleus": "nuclei",
-    "vertebra": "vertebrae",
-    "vertebrae": "vertebrae",
-    "nuclei": "nuclei",
-}
-_GENERIC = frozenset({"image", "scan", "picture", "photo", "slice", "patient", "here", "radiology"})
 
 
 @dataclass(frozen=True)
@@ -51,33 +49,6 @@ def covers(stated: str | None, modality: str) -> bool:
     covers everything.
     """
     return stated is None or modality == stated or modality.startswith(f"{stated}-")
-
-
-def words_of(text: str) -> list[str]:
-    """Lower-case words in one spelling: British to American, plurals to singular.
-
-    Examples
-    --------
-    >>> words_of("The Tumours")
-    ['the', 'tumor']
-    """
-    plain = unicodedata.normalize("NFKC", text).lower().replace("&", " and ")
-    return [_singular(word) for word in re.findall(r"[^\W_]+", plain)]
-
-
-def _singular(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        if word.endswith("ies"):
-            word = word[:-3] + "y"
-        else:
-            word = word[:-2] if word.endswith(("sses", "xes", "shes", "ches")) else word[:-1]
-    return _BRITISH.get(word, word)
-
-
-def _key(text: str) -> str:
-    return " ".join(word for word in words_of(text) if word not in _ARTICLES)
 
 
 class Ontology:
@@ -104,24 +75,39 @@ class Ontology:
         }
         self._lesions = frozenset(n for n, e in data["targets"].items() if e.get("lesion"))
         self._many = frozenset(n for n, e in data["targets"].items() if e.get("many"))
+        chinese: dict[str, dict[str, list[str]]] = data.get("chinese", {})
+        self._chinese = {n: tuple(texts) for n, texts in chinese.get("targets", {}).items()}
         self._by_key: dict[str, str] = {}
         self._scoped: dict[tuple[str, str], str] = {}
         for name, entry in data["targets"].items():
-            for spelling in (name, *entry["names"]):
-                self._by_key.setdefault(_key(spelling), name)
+            for spelling in (name, *entry["names"], *self._chinese.get(name, ())):
+                self._by_key.setdefault(key_of(spelling), name)
             for modality, spellings in entry.get("scoped", {}).items():
                 for spelling in spellings:
-                    self._scoped[(_key(spelling), modality)] = name
+                    self._scoped[(key_of(spelling), modality)] = name
         self._scoped_names = {
             name: entry.get("scoped", {}) for name, entry in data["targets"].items()
         }
         self._modality_words = _spellings(data["modalities"])
         self._site_words = _spellings(data["sites"])
+        self._modality_keys = {
+            key_of(text): name
+            for name in reversed(self.modalities)
+            for text in (*self._modality_words[name], *chinese.get("modalities", {}).get(name, ()))
+        }
+        self._places_read = PlaceReader(
+            _joined(self._modality_words, chinese.get("modalities", {})),
+            _joined(self._site_words, chinese.get("sites", {})),
+        )
 
     def synonyms(self, target: str, modality: str | None = None) -> tuple[str, ...]:
         """Other words for a target; with a modality, also those that hold only there."""
         scoped = self._scoped_names[target].get(modality, []) if modality else []
         return (*self._synonyms[target], *scoped)
+
+    def chinese_names(self, target: str) -> tuple[str, ...]:
+        """Chinese names of a target, the usual one first."""
+        return self._chinese.get(target, ())
 
     def modality_names(self, modality: str) -> tuple[str, ...]:
         """Spellings of a modality, e.g. "x ray", "radiograph"."""
@@ -158,10 +144,9 @@ class Ontology:
         RequestError
             For a spelling that is not known.
         """
-        key = _key(text)
-        for name, spellings in self._modality_words.items():
-            if key in spellings:
-                return name
+        name = self._modality_keys.get(key_of(text))
+        if name is not None:
+            return name
         raise RequestError(
             f"I do not know the modality '{text}'; use one of {', '.join(self.modalities)}."
         )
@@ -169,68 +154,47 @@ class Ontology:
     def resolve(self, phrase: str, modality: str | None = None) -> str | None:
         """The target that a phrase names, or None. Never the nearest guess.
 
-        Articles, plurals, British spelling and a trailing place ("liver in abdomen CT",
-        "the tumour on this breast ultrasound") are understood.
+        Articles, plurals, British spelling, Chinese, and words of place around a name ("liver in
+        abdomen CT", "the tumour on this breast ultrasound") are understood. A site that makes it
+        something else is not taken off: pulmonary edema is not the edema around a brain tumour.
 
         Examples
         --------
         >>> ontology().resolve("the left ventricle")
         'left heart ventricle'
+        >>> ontology().resolve("腹部CT中的肝脏")
+        'liver'
         >>> ontology().resolve("spaceship") is None
         True
         """
-        words = [word for word in words_of(phrase) if word not in _ARTICLES]
-        for candidate in self._without_place(words):
-            key = " ".join(candidate)
-            if modality and (key, modality) in self._scoped:
-                return self._scoped[(key, modality)]
-            if key in self._by_key:
-                return self._by_key[key]
+        words = [word for word in words_of(phrase) if word not in ARTICLES]
+        for name, stated in self._places_read.names_within(words):
+            key = " ".join(name)
+            target = self._scoped.get((key, modality)) if modality else None
+            target = target or self._by_key.get(key)
+            if target is not None:
+                return target if self._can_be(target, stated) else None
         return None
 
-    def _without_place(self, words: list[str]) -> list[list[str]]:
-        """The phrase itself, then with leading or trailing words of place taken off."""
-        candidates = [words]
-        for index, word in enumerate(words):
-            if word in _JOINERS and index > 0 and self._is_place(words[index + 1 :]):
-                candidates.append(words[:index])
-                break
-        for start in range(1, len(words)):
-            if self._is_place(words[:start]):
-                candidates.append(words[start:])
-        for end in range(len(words) - 1, 0, -1):
-            if self._is_place(words[end:]):
-                candidates.append(words[:end])
-        return candidates
-
-    def _is_place(self, words: list[str]) -> bool:
-        """True when every word belongs to a modality, a site or a joiner, at least one word."""
-        return bool(words) and all(
-            word in self._place_vocabulary or word in _GENERIC or word in _JOINERS for word in words
-        )
-
-    @property
-    def _place_vocabulary(self) -> frozenset[str]:
-        return _place_words(self)
+    def _can_be(self, target: str, stated: Stated) -> bool:
+        """Whether a target with words of place around its name is still that target."""
+        if not stated.sites or stated.of_image:
+            return True
+        near = {place for site in stated.sites for place in _NEAR.get(site, (site,))}
+        return any(target in self.targets_in(None, site) for site in near)
 
 
 def _spellings(table: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {
-        name: tuple(dict.fromkeys(_key(text) for text in (name, *texts)))
+        name: tuple(dict.fromkeys(key_of(text) for text in (name, *texts)))
         for name, texts in table.items()
     }
 
 
-@lru_cache(maxsize=4)
-def _place_words(ontology_: Ontology) -> frozenset[str]:
-    tables = (ontology_._modality_words, ontology_._site_words)
-    return frozenset(
-        word
-        for table in tables
-        for texts in table.values()
-        for text in texts
-        for word in text.split()
-    )
+def _joined(
+    english: dict[str, tuple[str, ...]], chinese: dict[str, list[str]]
+) -> dict[str, tuple[str, ...]]:
+    return {name: (*texts, *chinese.get(name, ())) for name, texts in english.items()}
 
 
 @lru_cache(maxsize=1)

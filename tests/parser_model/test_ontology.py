@@ -22,6 +22,14 @@ from parser_model.ontology import Ontology, covers, ontology, words_of
         ("breast tumor", "tumor"),
         ("haemorrhage", "hemorrhage"),
         ("cell nucleus", "nuclei"),
+        ("renal parenchyma", "kidney"),
+        ("nerve head", "optic disc"),
+        ("whole liver", "liver"),
+        ("the outline of the liver", "liver"),
+        ("thoracic aorta", "aorta"),
+        ("abnormal growth in the lung", "tumor"),
+        ("polyp in this chest X-ray", "polyp"),  # asked of the wrong image, but clearly asked
+        ("muscular wall of the heart", "myocardium"),
     ],
 )
 def test_words_that_mean_a_target(phrase, target):
@@ -29,9 +37,58 @@ def test_words_that_mean_a_target(phrase, target):
 
 
 @pytest.mark.parametrize(
-    "phrase", ["spaceship", "", "???", "heart", "livre", "the", "🫀", "x" * 500]
+    ("phrase", "target"),
+    [
+        ("肝脏", "liver"),
+        ("肝臟", "liver"),  # traditional characters
+        ("腹部CT中的肝脏", "liver"),
+        ("肝脏有多大？", "liver"),
+        ("请帮我测量肝脏的面积", "liver"),
+        ("左肺", "left lung"),
+        ("右边的肺", "right lung"),
+        ("双侧肾脏", "kidney"),
+        ("左侧肾", "left kidney"),
+        ("眼底照片中的视盘", "optic disc"),
+        ("这张图里的息肉", "polyp"),
+        ("肠镜下的息肉", "polyp"),
+        ("超声图像里的胎头", "fetal head"),
+        ("病理切片中的细胞核", "nuclei"),
+        ("肺癌", "tumor"),
+        ("前列腺", "prostate"),
+        ("前列腺癌", "tumor"),
+        ("硬膜下血肿", "subdural hemorrhage"),
+        ("CT肝脏", "liver"),
+    ],
+)
+def test_chinese_needs_no_spaces(phrase, target):
+    assert ontology().resolve(phrase) == target
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        *("spaceship", "", "???", "heart", "livre", "the", "🫀", "x" * 500, "liver " * 200),
+        *("water on the brain", "womb", "gut growth", "air sacs", "adrenal gland", "bowel"),
+        *("left atrium of the spine", "right atrium", "superior vena cava", "red blood cell"),
+        *("liver and spleen", "tumour in the left kidney", "disc herniation", "nasal polyp"),
+        *("飞船", "的", "CT", "心脏", "右心房", "肾上腺", "动脉瘤", "胸腺", "颈内动脉", "上腔静脉"),
+        *("椎间盘突出", "左肺上叶", "左肾肿瘤", "肝脏和脾脏", "甲状腺", "肾囊肿"),
+        "肝臓",  # Japanese writes it with another character, and is not read here
+    ],
 )
 def test_unknown_words_are_never_mapped_to_the_nearest(phrase):
+    assert ontology().resolve(phrase) is None
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        *("pulmonary edema", "macular edema", "cardiac tumor", "tumor in the heart", "skin cancer"),
+        *("cervical cancer", "retinal hemorrhage", "brain vessel", "polyp in the lung"),
+        *("肺水肿", "心脏肿瘤", "脑血管", "皮肤癌"),
+    ],
+)
+def test_a_site_that_makes_it_something_else_is_not_taken_off(phrase):
     assert ontology().resolve(phrase) is None
 
 
@@ -45,13 +102,37 @@ def test_sides_are_kept_apart():
     assert ontology().resolve("left kidney") == "left kidney"
     assert ontology().resolve("right kidney") == "right kidney"
     assert ontology().resolve("kidneys") == "kidney"
+    names = ontology()
+    for target in names.targets:
+        for side, sign in (("left", "左"), ("right", "右")):
+            for spelling in names.synonyms(target):
+                if side in spelling.split() and len({"left", "right"} & set(spelling.split())) == 1:
+                    assert side in target.split() or target == "myocardium", spelling
+            for spelling in names.chinese_names(target):
+                if sign in spelling:
+                    assert side in target.split() or target == "myocardium", spelling
 
 
 def test_every_name_and_synonym_resolves_to_its_own_target():
     names = ontology()
     for target in names.targets:
-        for spelling in (target, *names.synonyms(target)):
+        assert names.chinese_names(target), target
+        for spelling in (target, *names.synonyms(target), *names.chinese_names(target)):
             assert names.resolve(spelling) == target, spelling
+
+
+def test_a_place_around_any_name_changes_nothing():
+    names = ontology()
+    for place in names.places:
+        for target in names.targets_in(place.modality, place.site):
+            around = (
+                f"{target} in {place.site} {place.modality}",
+                f"{target} in the {place.site}",
+                f"the {place.site} {target} on this {place.modality} image",
+                f"{place.modality}图像中的{names.chinese_names(target)[0]}",
+            )
+            for phrase in around:
+                assert names.resolve(phrase, place.modality) == target, phrase
 
 
 def test_every_catalogued_target_is_named():
@@ -62,12 +143,16 @@ def test_every_catalogued_target_is_named():
 def test_modality_spellings_and_their_refusal():
     assert ontology().modality("x-ray") == "X-Ray"
     assert ontology().modality("Colonoscopy") == "endoscope"
+    assert ontology().modality("磁共振") == "MRI"
+    assert ontology().modality("X光") == "X-Ray"
+    assert ontology().modality("皮肤镜") == "dermoscopy"
     with pytest.raises(RequestError, match="do not know the modality"):
         ontology().modality("telepathy")
 
 
 def test_words_in_one_spelling():
     assert words_of("The Tumours, Biopsies & masses!") == ["the", "tumor", "biopsy", "and", "mass"]
+    assert words_of("CT中的肝臟") == ["ct", "中", "的", "肝", "脏"]
     assert isinstance(ontology(), Ontology)
 
 
