@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parser_model.errors import FileError, RequestError
 from parser_model.ontology import Ontology
-from parser_model.presence import Calibration, GivesEvidence
+from parser_model.presence import Calibration, GivesEvidence, balanced
 from parser_model.training import score
 from parser_model.training.data import Sample, evenly, read_folder
 
+Numbers = NDArray[np.float64]
 _LEAST = 20
 _SPLITS = ("val", "test")
 
@@ -38,6 +40,28 @@ class Refusals:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Objects whose presence was said to lie in a tenth.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends of the tenth.
+    objects : int
+    said, there : float or None
+        Mean presence, and share that was there; both with the weights of the fit, in which
+        present and absent objects count the same, so that neither follows how often the data
+        holds absent ones. None for an empty tenth.
+    """
+
+    low: float
+    high: float
+    objects: int
+    said: float | None
+    there: float | None
+
+
+@dataclass(frozen=True)
 class CalibrationReport:
     """A calibration, and how good it is for patients it was not fitted on.
 
@@ -53,6 +77,10 @@ class CalibrationReport:
     other_sites : Refusals
         Absent because the image is of something else: easy.
     patients : int
+    nonsense : Refusals
+        Words for nothing, where they were asked; never fitted on.
+    reliability : tuple of Bin
+        How often an object was there, by how likely it was said to be.
     """
 
     calibration: Calibration
@@ -61,6 +89,8 @@ class CalibrationReport:
     same_site: Refusals
     other_sites: Refusals
     patients: int
+    nonsense: Refusals = Refusals(0, None, None)
+    reliability: tuple[Bin, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -77,25 +107,46 @@ class CalibrationReport:
         ]
 
 
-def calibration_samples(data: Path, limit: int | None = None) -> list[Sample]:
-    """The labelled images of a folder in BiomedParse's naming that were not trained on.
+def calibration_samples(
+    data: Path,
+    limit: int | None = None,
+    *,
+    splits: Sequence[str] = (),
+    sources: Sequence[str] = (),
+) -> list[Sample]:
+    """The labelled images of a folder in BiomedParse's naming.
 
     Parameters
     ----------
     data : Path
-        With val/ and val_mask/, or test/ and test_mask/.
+        With val/ and val_mask/, or test/ and test_mask/: images that were not trained on.
     limit : int, optional
         At most so many, of all kinds of images evenly.
+    splits : sequence of str, optional
+        Which folders to read instead, e.g. "train" and "val".
+    sources : sequence of str, optional
+        Only images of these data sets, as manifest.csv names them.
 
     Raises
     ------
     FileError
-        If there are none.
+        If there are none, or no such folder.
+    RequestError
+        For a source that no image comes from.
     """
-    split = next((name for name in _SPLITS if (data / name).is_dir()), None)
-    if split is None:
+    chosen = list(splits) or [name for name in _SPLITS if (data / name).is_dir()][:1]
+    if not chosen:
         raise FileError(f"{data.name or data} holds neither val/ nor test/ with images.")
-    samples = [sample for sample in read_folder(data, split) if sample.masks]
+    samples = [s for split in chosen for s in read_folder(data, split) if s.masks]
+    known = sorted({sample.source for sample in samples if sample.source})
+    for name in sources:
+        if name not in known:
+            told_known = ", ".join(known) or "none, as there is no manifest.csv"
+            raise RequestError(f"No image comes from the source '{name}'; known: {told_known}.")
+    if sources:
+        samples = [sample for sample in samples if sample.source in sources]
+    if not samples:
+        raise FileError(f"No image in {', '.join(f'{name}/' for name in chosen)} has a mask.")
     return samples if limit is None else evenly(samples, limit)
 
 
@@ -105,6 +156,7 @@ def calibrate(
     names: Ontology,
     *,
     label: str,
+    nonsense: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationReport:
     """Fit presence for a parser's weights.
@@ -116,6 +168,8 @@ def calibrate(
     names : Ontology
     label : str
         Becomes part of the calibration's name.
+    nonsense : sequence of str
+        Phrases for nothing that are asked as well, of a parser that knows no table of words.
     progress : callable, optional
         Called with the number of images done, and of all.
 
@@ -128,8 +182,9 @@ def calibrate(
     """
     if not isinstance(parser, GivesEvidence) or parser.info.weights_sha256 is None:
         raise RequestError(f"Presence of '{parser.info.name}' cannot be calibrated from here.")
-    table = score.presence_table(parser, samples, names, progress=progress)
-    present, absent = int(table.present.sum()), int((~table.present).sum())
+    table = score.presence_table(parser, samples, names, nonsense=nonsense, progress=progress)
+    fitted_on = table.to_fit
+    present, absent = int(table.present.sum()), int((~table.present & fitted_on).sum())
     if min(present, absent) < _LEAST:
         raise FileError(
             f"Presence needs at least {_LEAST} present and {_LEAST} absent objects; the data has "
@@ -147,13 +202,32 @@ def calibrate(
     sha256 = parser.info.weights_sha256
     name = f"{parser.info.name}-{label}-{sha256[:8]}"
     return CalibrationReport(
-        calibration=score.fit(table, np.ones(len(probability), bool), name, sha256),
+        calibration=score.fit(table, fitted_on, name, sha256),
         present=present,
         kept=round(float(decided[table.present].mean()), 4),
         same_site=refusals(table.same_site),
-        other_sites=refusals(~table.present & ~table.same_site),
+        other_sites=refusals(~table.present & ~table.same_site & fitted_on),
         patients=len(set(table.patients)),
+        nonsense=refusals(~fitted_on),
+        reliability=_reliability(table, probability),
     )
+
+
+def _reliability(table: score.PresenceTable, probability: Numbers) -> tuple[Bin, ...]:
+    rows = table.to_fit
+    weight = balanced(table.present[rows], table.same_site[rows])
+    said, there = probability[rows], table.present[rows].astype(float)
+    tenth = np.minimum((10 * said).astype(int), 9)
+    bins = []
+    for k in range(10):
+        mine = tenth == k
+        total = float(weight[mine].sum())
+        means = [
+            round(float(weight[mine] @ values[mine]) / total, 3) if total else None
+            for values in (said, there)
+        ]
+        bins.append(Bin(k / 10, (k + 1) / 10, int(mine.sum()), means[0], means[1]))
+    return tuple(bins)
 
 
 def told(report: CalibrationReport) -> list[str]:

@@ -1,7 +1,8 @@
 """Is the object in the image at all? A calibrated probability, tied to the weights.
 
 A parser computes raw evidence for each (image, phrase); a calibration turns it into a
-probability by logistic regression and decides at a threshold chosen to keep most present objects.
+probability by logistic regression and decides at a threshold chosen to keep most present objects
+and to refuse what is absent from images of its own kind.
 """
 
 from __future__ import annotations
@@ -95,10 +96,20 @@ def fit_calibration(
     weights_sha256: str,
     fitted_on: str,
     names: Sequence[str] = EVIDENCE,
-    keep: float = 0.98,
+    alike: NDArray[np.bool_] | None = None,
+    keep: float = 0.96,
+    refuse: float = 0.98,
     penalty: float = 1e-3,
 ) -> Calibration:
-    """Logistic regression of presence on evidence, both classes weighted equally.
+    """Logistic regression of presence on evidence, and the threshold of the decision.
+
+    Present and absent objects weigh the same together, and of the absent ones those in images of
+    their own kind as much as all others: they are the question, however few they are.
+
+    The threshold is one half, or higher if it takes that to refuse most absent objects in images
+    of their own kind, but never so high that more than a few present ones are lost. A threshold
+    above one half is brought back to one half by presuming that objects are there less often, so
+    that a presence above one half always means "there".
 
     Parameters
     ----------
@@ -106,13 +117,17 @@ def fit_calibration(
     present : (N,) ndarray of bool
     names : sequence of str
         Of the E kinds of evidence.
+    alike : (N,) ndarray of bool, optional
+        Absent, though the image is of the object's own modality and site.
     keep : float
-        The threshold keeps this share of the present objects, and is at most one half.
+        Share of the present objects that the threshold keeps at least.
+    refuse : float
+        Share of the absent ones (alike where there are any) beyond which it rises no further.
     penalty : float
         Weight of the squared coefficients.
     """
     sign = np.where(present, 1.0, -1.0)
-    weight = np.where(present, 0.5 / present.sum(), 0.5 / (~present).sum())
+    weight = balanced(present, alike)
     spread = evidence.std(axis=0)
     # What is the same for all objects tells nothing, and must not stand in for the intercept.
     scale = np.where(spread > 1e-9, spread, np.inf)
@@ -126,17 +141,37 @@ def fit_calibration(
     start = np.zeros(evidence.shape[1] + 1)
     found = minimize(loss, start, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
     coefficients = found[:-1] / scale
-    probability = expit(evidence @ coefficients + found[-1])
-    threshold = min(0.5, float(np.quantile(probability[present], 1 - keep)))
+    score = evidence @ coefficients + found[-1]
+    hard = ~present if alike is None or not alike.any() else alike
+    wanted = max(0.0, float(np.quantile(score[hard], refuse)))
+    cut = min(wanted, float(np.quantile(score[present], 1 - keep)))
+    presumed = max(cut, 0.0)
     return Calibration(
         name=name,
         weights_sha256=weights_sha256,
         coefficients=tuple(round(float(c), 6) for c in coefficients),
-        intercept=round(float(found[-1]), 6),
-        threshold=round(threshold, 4),
+        intercept=round(float(found[-1]) - presumed, 6),
+        threshold=round(float(expit(cut - presumed)), 4),
         fitted_on=fitted_on,
         evidence=tuple(names),
     )
+
+
+def balanced(
+    present: NDArray[np.bool_], alike: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Weights (N,) that sum to one: half for present objects, half for absent ones.
+
+    Of the absent half, absent objects in images of their own kind have one half, and all others
+    the rest; all of it where there is but one sort.
+    """
+    near = np.zeros_like(present) if alike is None else alike & ~present
+    far = ~present & ~near
+    share = 0.25 if near.any() and far.any() else 0.5
+    weight = np.zeros(len(present))
+    for rows, part in ((present, 0.5), (near, share), (far, share)):
+        weight[rows] = part / max(1, int(rows.sum()))
+    return weight
 
 
 def read_calibration(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parser_model.compact.network import ImageFeatures
+from parser_model.compact.raw_words import RawWords
 from parser_model.compact.weights import CompactWeights
 from parser_model.errors import RequestError
 from parser_model.memory import FeatureMemory, content_key
@@ -266,6 +267,10 @@ class CompactParser:
         place = self._place_for(target, encoded, modality, None)
         logits, scores = self._decode([encoded], [canonical_phrase(target, place)])
         return self._evidence(target, logits[0], float(scores[0]), encoded)
+
+    def words_as_typed(self) -> RawWords:
+        """The same network without the ontology, to measure what it knows by itself."""
+        return RawWords(self)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16")

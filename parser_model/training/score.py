@@ -18,6 +18,7 @@ from parser_model.presence import (
     evidence_names,
     fit_calibration,
 )
+from parser_model.range_calibration import family
 from parser_model.training.data import (
     Sample,
     absent_targets,
@@ -28,7 +29,7 @@ from parser_model.training.data import (
 from parser_model.types import Parser, Recogniser
 
 _FOREIGN = 12  # absent targets of other sites that are asked of each image
-_FAMILY = {"MRI-FLAIR": "MRI", "MRI-T1-Gd": "MRI"}
+LEAST_TRAINING_MASKS = 15
 
 
 def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
@@ -47,7 +48,9 @@ class MaskScore:
 
 
 def score_masks(parser: Parser, samples: Iterable[Sample], *, tell: bool = True) -> list[MaskScore]:
-    """Dice of the raw probability map above one half, at the size of the mask file.
+    """Dice of the raw probability map above one half, at the size of the file.
+
+    Targets with an empty mask are absent and not scored.
 
     Parameters
     ----------
@@ -56,48 +59,32 @@ def score_masks(parser: Parser, samples: Iterable[Sample], *, tell: bool = True)
     """
     scores = []
     for sample in samples:
-        targets = sorted(sample.masks)
-        if not targets:
+        masks = {target: read_mask(path) for target, path in sorted(sample.masks.items())}
+        truth = {target: mask for target, mask in masks.items() if mask.any()}
+        if not truth:
             continue
-        truth = {t: read_mask(sample.masks[t]) for t in targets}
-        image = read_image(sample.image, next(iter(truth.values())).shape[0])
+        image = read_image(sample.image, None)
         modality = sample.place.modality if tell else None
-        for found in parser.parse([image], targets, modality=modality)[0]:
-            mask = found.probability > 0.5
-            family = _FAMILY.get(sample.place.modality, sample.place.modality)
-            scores.append(MaskScore(family, found.phrase, dice(mask, truth[found.phrase])))
+        for found in parser.parse([image], list(truth), modality=modality)[0]:
+            agreement = dice(found.probability > 0.5, truth[found.phrase])
+            scores.append(MaskScore(family(sample.place.modality), found.phrase, agreement))
     return scores
 
 
-def headline(scores: list[MaskScore], counted: set[tuple[str, str]]) -> dict[str, float]:
-    """Mean Dice per modality over the counted (modality, target) pairs, and their mean."""
-    groups: dict[str, list[float]] = defaultdict(list)
-    for score in scores:
-        if (score.modality, score.target) in counted:
-            groups[score.modality].append(score.dice)
-    table = {name: float(np.mean(values)) for name, values in sorted(groups.items())}
-    table["headline"] = float(np.mean(list(table.values())))
-    return table
+def counted_targets(
+    train: Iterable[Sample], least: int = LEAST_TRAINING_MASKS
+) -> set[tuple[str, str]]:
+    """What belongs to the figure of a modality: (modality, target) with 15 training masks or more.
 
-
-def recognition(parser: Recogniser, samples: Iterable[Sample]) -> dict[str, float]:
-    """How often the kind of image is told rightly from pixels, and how often it is left open."""
-    right, unsure, total = 0, 0, 0
-    for sample in samples:
-        seen = parser.recognise(read_image(sample.image, 256)).modality
-        total += 1
-        unsure += seen is None
-        right += seen == sample.place.modality
-    return {"right": right / total, "unsure": unsure / total, "images": float(total)}
-
-
-def counted_targets(train: Iterable[Sample], least: int = 15) -> set[tuple[str, str]]:
-    """(modality, target) pairs with at least 15 training masks; MRI sequences count as one."""
+    MRI sequences count as one modality. An empty mask, which says that its target is absent, does
+    not count; no more files are opened than it takes to know.
+    """
     number: dict[tuple[str, str], int] = defaultdict(int)
     for sample in train:
-        family = _FAMILY.get(sample.place.modality, sample.place.modality)
-        for target in sample.masks:
-            number[(family, target)] += 1
+        for target, path in sample.masks.items():
+            pair = (family(sample.place.modality), target)
+            if number[pair] < least and read_mask(path).any():
+                number[pair] += 1
     return {pair for pair, n in number.items() if n >= least}
 
 
@@ -113,6 +100,8 @@ class PresenceTable:
     patients : list of str
     names : tuple of str
         Of the E kinds of evidence.
+    nonsense : (N,) ndarray of bool, or None
+        Asked in words for nothing; judged, but never fitted on. None where there are none.
     """
 
     evidence: NDArray[np.float64]
@@ -120,6 +109,13 @@ class PresenceTable:
     same_site: NDArray[np.bool_]
     patients: list[str]
     names: tuple[str, ...] = EVIDENCE
+    nonsense: NDArray[np.bool_] | None = None
+
+    @property
+    def to_fit(self) -> NDArray[np.bool_]:
+        """Rows that a calibration may be fitted on, (N,)."""
+        sensible = np.ones(len(self.present), bool)
+        return sensible if self.nonsense is None else ~self.nonsense
 
 
 def presence_table(
@@ -128,6 +124,7 @@ def presence_table(
     ontology: Ontology,
     *,
     seed: int = 0,
+    nonsense: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> PresenceTable:
     """Evidence for each image's targets, some surely absent ones, all absent of the same site.
@@ -141,11 +138,13 @@ def presence_table(
         An empty mask says that its target is absent.
     ontology : Ontology
     seed : int
+    nonsense : sequence of str
+        Phrases for nothing; two of them are asked of each image in turn.
     progress : callable, optional
         Called with the number of images done, and of all.
     """
     rng = np.random.default_rng(seed)
-    rows, present, same_site, patients = [], [], [], []
+    rows, present, same_site, patients, in_vain = [], [], [], [], []
     for done, sample in enumerate(samples, 1):
         if not sample.masks:
             continue
@@ -159,6 +158,11 @@ def presence_table(
         if foreign:
             drawn = rng.choice(foreign, min(_FOREIGN, len(foreign)), replace=False)
             asked += [(str(t), False, False) for t in drawn]
+        sensible = len(asked)
+        asked += [
+            (nonsense[(2 * done + k) % len(nonsense)], False, False) for k in (0, 1) if nonsense
+        ]
+        in_vain += [number >= sensible for number in range(len(asked))]
         for target, is_present, is_local in asked:
             rows.append(parser.evidence(image, target, modality=modality))
             present.append(is_present)
@@ -173,6 +177,7 @@ def presence_table(
         np.array(same_site, bool),
         patients,
         names,
+        np.array(in_vain, bool) if nonsense else None,
     )
 
 
@@ -189,7 +194,7 @@ def cross_fitted(
     decided = np.zeros(len(fold), bool)
     for k in range(folds):
         held = fold == k
-        fitted = fit(table, ~held, "fold", "")
+        fitted = fit(table, ~held & table.to_fit, "fold", "")
         probability[held] = fitted.probability(table.evidence[held])
         decided[held] = probability[held] >= fitted.threshold
     return probability, decided
@@ -213,6 +218,7 @@ def fit(table: PresenceTable, rows: NDArray[np.bool_], name: str, sha256: str) -
         weights_sha256=sha256,
         fitted_on=f"{int(present.sum())} present and {int((~present).sum())} absent objects",
         names=table.names,
+        alike=table.same_site[rows],
     )
 
 

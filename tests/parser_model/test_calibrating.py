@@ -14,7 +14,7 @@ from parser_model.biomedparse.evidence import (
     evidence_of,
     reference_log_score,
 )
-from parser_model.calibrating import calibrate, calibration_samples, told
+from parser_model.calibrating import Refusals, calibrate, calibration_samples, told
 from parser_model.errors import FileError, RequestError
 from parser_model.ontology import ontology
 from parser_model.presence import read_calibration, write_calibration
@@ -69,6 +69,40 @@ def test_any_parser_with_evidence_can_be_calibrated(folder, tmp_path):
     assert read_calibration(tmp_path / "c.json", "ab" * 32, mine) == report.calibration
     assert read_calibration(tmp_path / "c.json", "ab" * 32) is None  # other evidence
     assert read_calibration(tmp_path / "c.json", "cd" * 32, mine) is None  # other weights
+
+
+def test_how_likely_is_said_beside_how_often_it_is_there(folder):
+    report = calibrate(Brightest(), calibration_samples(folder), ontology(), label="x")
+    assert [(b.low, b.high) for b in report.reliability] == [
+        (k / 10, (k + 1) / 10) for k in range(10)
+    ]
+    assert sum(b.objects for b in report.reliability) == 30 + 30 + 60 * 12
+    for some in report.reliability:
+        assert (some.said is None) == (some.there is None) == (some.objects == 0)
+        assert some.said is None or some.low <= some.said <= some.high
+    # All can be told apart here, so whoever is said to be there is.
+    assert {b.there for b in report.reliability if b.objects and b.low >= 0.5} == {1.0}
+    assert {b.there for b in report.reliability if b.objects and b.high <= 0.5} == {0.0}
+
+
+def test_nonsense_is_judged_and_never_fitted_on(folder):
+    samples = calibration_samples(folder)
+    plain, with_nonsense = (
+        calibrate(Brightest(), samples, ontology(), label="x", nonsense=some)
+        for some in ((), ("spaceship", "banana", "?"))
+    )
+    assert plain.nonsense == Refusals(0, None, None)
+    assert (with_nonsense.nonsense.objects, with_nonsense.nonsense.refused) == (120, 1.0)
+    assert with_nonsense.calibration == plain.calibration
+    assert with_nonsense.other_sites.objects == plain.other_sites.objects
+
+
+def test_data_sets_and_folders_are_chosen_by_name(folder):
+    assert len(calibration_samples(folder, splits=("val",))) == 60
+    with pytest.raises(RequestError, match="'X'; known: none, as there is no manifest"):
+        calibration_samples(folder, sources=("X",))
+    with pytest.raises(FileError, match="train is missing"):
+        calibration_samples(folder, splits=("val", "train"))
 
 
 def test_without_absent_objects_of_the_same_kind_there_is_a_warning(folder):

@@ -17,6 +17,8 @@ from parser_model.compact.text import MAX_WORDS, PAD, UNKNOWN, Vocabulary, build
 from parser_model.compact.weights import load_weights, save_weights
 from parser_model.loading import WEIGHTS
 from parser_model.ontology import ontology
+from parser_model.presence import GivesEvidence
+from parser_model.raw_words import without_ontology
 
 FILE = WEIGHTS / "compact.safetensors"
 
@@ -238,3 +240,23 @@ def test_words_become_indices():
 def test_images_are_valid_once_made():
     with pytest.raises(RequestError):
         ParsedImage(np.zeros((4, 4, 4), np.uint8))
+
+
+def test_the_network_can_be_asked_in_raw_words(parser, retina):
+    raw = without_ontology(parser)
+    assert raw.info.weights_sha256 == parser.info.weights_sha256
+    assert (raw.info.calibration, raw.info.notes) == (
+        None,
+        ("the network reads words as they are typed",),
+    )
+    typed, nonsense = raw.parse([retina], ["optic disc", "xyzzy"], modality="fundus")[0]
+    named = parser.parse([retina], ["optic disc"], modality="fundus")[0][0]
+    # It reads other words than the parser gives it, so the maps are near but not the same.
+    both = (typed.mask & named.mask).sum()
+    assert 2 * both / (typed.mask.sum() + named.mask.sum()) > 0.8
+    assert (typed.target, typed.presence) == (None, None)
+    assert nonsense.probability.any()  # nothing is refused as unknown
+    assert isinstance(raw, GivesEvidence)
+    assert raw.evidence(retina, "optic disc").shape == (3,)
+    with pytest.raises(RequestError, match="list of phrases"):
+        raw.parse([retina], "optic disc")

@@ -8,6 +8,7 @@ import pytest
 from parser_model import SetupError
 from parser_model.presence import (
     EVIDENCE,
+    balanced,
     fit_calibration,
     read_calibration,
     write_calibration,
@@ -32,6 +33,54 @@ def test_fit_separates_and_keeps_the_wanted_share(table):
     assert (probability[present] >= fitted.threshold).mean() >= 0.94
     assert (probability[~present] < fitted.threshold).mean() >= 0.9
     assert fitted.threshold <= 0.5
+
+
+def test_absent_objects_of_the_same_kind_of_image_count_however_few_they_are():
+    # One number tells images of another kind apart (500 rows), the other absence in images of
+    # the same kind (20 rows): both must be refused.
+    rng = np.random.default_rng(1)
+    present, alike = np.zeros(820, bool), np.zeros(820, bool)
+    present[:300], alike[300:320] = True, True
+    evidence = rng.normal(size=(820, 2))
+    evidence[320:, 0] -= 6
+    evidence[300:320, 1] -= 3.5
+    fitted, flat = (
+        fit_calibration(
+            evidence,
+            present,
+            name="t",
+            weights_sha256="w",
+            fitted_on="x",
+            names=("far", "near"),
+            alike=some,
+        )
+        for some in (alike, None)
+    )
+    decided, before = (c.probability(evidence) >= c.threshold for c in (fitted, flat))
+    assert decided[present].mean() >= 0.955
+    assert (~decided[320:]).mean() > 0.95
+    assert (~decided[alike]).mean() >= 0.7
+    assert (~decided[alike]).mean() > (~before[alike]).mean() + 0.2
+    assert fitted.threshold <= 0.5  # so a presence above one half always means "there"
+
+
+def test_nothing_present_is_lost_where_all_can_be_told_apart():
+    present = np.arange(100) < 50
+    evidence = np.where(present, 3.0, -3.0)[:, None] + np.linspace(-1, 1, 100)[:, None]
+    fitted = fit_calibration(
+        evidence, present, name="t", weights_sha256="w", fitted_on="x", names=("clear",)
+    )
+    assert ((fitted.probability(evidence) >= fitted.threshold) == present).all()
+
+
+def test_weights_make_rare_kinds_of_objects_count_as_much():
+    present = np.array([True] * 4 + [False] * 10)
+    alike = np.array([False] * 4 + [True] * 2 + [False] * 8)
+    weight = balanced(present, alike)
+    sums = [weight[rows].sum() for rows in (present, alike, ~present & ~alike)]
+    assert sums == pytest.approx([0.5, 0.25, 0.25])
+    assert balanced(present)[~present].sum() == pytest.approx(0.5)
+    assert balanced(present, ~present)[~present].sum() == pytest.approx(0.5)
 
 
 def test_calibration_of_other_weights_is_not_borrowed(table, tmp_path):

@@ -16,13 +16,11 @@ from parser_model.training.data import Sample, absent_targets, read_folder
 from parser_model.training.machine import Machine, training_gain
 from parser_model.training.phrases import canonical_phrase, say
 from parser_model.training.score import (
-    MaskScore,
     PresenceTable,
     auroc,
     counted_targets,
     cross_fitted,
     dice,
-    headline,
 )
 
 
@@ -126,13 +124,6 @@ def test_scores_have_known_answers():
     assert dice(a, a) == 1
     assert dice(a, ~a) == 0
     assert dice(~a & a, ~a & a) == 1
-    scores = [
-        MaskScore("CT", "liver", 0.8),
-        MaskScore("CT", "rare", 0.0),
-        MaskScore("MRI", "x", 0.6),
-    ]
-    table = headline(scores, {("CT", "liver"), ("MRI", "x")})
-    assert table == {"CT": 0.8, "MRI": 0.6, "headline": pytest.approx(0.7)}
     assert auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])) == 0.75
 
 
@@ -147,8 +138,14 @@ def test_cross_fitting_never_judges_a_patient_it_has_seen():
 
 
 def test_rare_targets_do_not_count(tmp_path):
-    samples = [Sample(tmp_path, Place("MRI-FLAIR", "brain"), {"edema": tmp_path})] * 15
-    samples += [Sample(tmp_path, Place("CT", "body"), {"lesion": tmp_path})] * 14
+    for name, grey in (("there.png", 255), ("empty.png", 0)):
+        Image.fromarray(np.full((4, 4), grey, np.uint8)).save(tmp_path / name)
+    there, empty = tmp_path / "there.png", tmp_path / "empty.png"
+    flair, gadolinium = Place("MRI-FLAIR", "brain"), Place("MRI-T1-Gd", "brain")
+    samples = [Sample(tmp_path, flair, {"edema": there})] * 10
+    samples += [Sample(tmp_path, gadolinium, {"edema": there})] * 5  # MRI all the same
+    samples += [Sample(tmp_path, Place("CT", "body"), {"lesion": there})] * 14
+    samples += [Sample(tmp_path, Place("CT", "body"), {"lesion": empty})] * 9  # absent there
     assert counted_targets(samples) == {("MRI", "edema")}
 
 
