@@ -153,14 +153,36 @@ def evaluate(
         str, typer.Option("--what", help="dice, presence, ranges or modality.")
     ] = "dice",
     parser: Annotated[
-        list[str] | None, typer.Option("--parser", help="One or several; compact if none is named.")
+        list[str] | None,
+        typer.Option(
+            "--parser",
+            help="One or several; compact if none is named. sam:NAME_OR_FOLDER is a model that is "
+            "given the true box around a target, sam-parts: around each of its parts.",
+        ),
     ] = None,
     masks: Annotated[
         list[str] | None,
         typer.Option("--masks", metavar="NAME=DIR", help="Masks that another tool made."),
     ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="val, or several: val,train; else val or test.")
+    ] = None,
+    sources: Annotated[
+        str | None, typer.Option("--sources", help="Only these data sets of manifest.csv: A,B.")
+    ] = None,
     images: Annotated[int | None, typer.Option("--images", help="Use at most so many.")] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Do not tell the modality.")] = False,
+    no_ontology: Annotated[
+        bool, typer.Option("--no-ontology", help="The network reads words as they are typed.")
+    ] = False,
+    phrases: Annotated[
+        Path | None,
+        typer.Option("--phrases", help="Ask in these words: target, modality, phrase; by tabs."),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", help="Draw best, median and worst of each modality: OUT.png."),
+    ] = None,
     precision: Precision = None,
     json: Json = False,
 ) -> None:
@@ -175,6 +197,11 @@ def evaluate(
         images,
         blind,
         precision or "auto",
+        eval_commands.listed(split),
+        eval_commands.listed(sources),
+        not no_ontology,
+        phrases,
+        sheet,
     )
     eval_commands.run(wanted, as_json=json)
 

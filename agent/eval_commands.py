@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parser_model.errors import RequestError
+from parser_model.errors import FileError, RequestError
+
+if TYPE_CHECKING:
+    from tools.evaluating import Answers
 
 WHAT = ("dice", "presence", "ranges", "modality")
+BOXED = {"sam": False, "sam-parts": True}
+"""Before the name of a box-prompted model: does each connected part get a box of its own?"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Wanted:
     data : Path
         Folder with val/ and val_mask/ in BiomedParse's naming.
     parsers : tuple of str
+        Names as for `load_parser`, or "sam:NAME" for a model that is given true boxes.
     folders : tuple of str
         Masks of other tools, NAME=DIR.
     images : int or None
@@ -32,6 +38,14 @@ class Wanted:
     blind : bool
         Do not tell parsers the modality.
     precision : {"auto", "fp32", "bf16"}
+    splits, sources : tuple of str
+        Folders to read, and data sets to keep; all of val/ (or test/) when empty.
+    ontology : bool
+        Let the ontology say what words mean.
+    phrases : Path or None
+        Table of users' words to ask in.
+    sheet : Path or None
+        Where to draw examples.
 
     Raises
     ------
@@ -46,6 +60,11 @@ class Wanted:
     images: int | None = None
     blind: bool = False
     precision: str = "auto"
+    splits: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    ontology: bool = True
+    phrases: Path | None = None
+    sheet: Path | None = None
 
     def __post_init__(self) -> None:
         if self.what not in WHAT:
@@ -55,8 +74,18 @@ class Wanted:
         scored = [*self.parsers, *(name for name, _ in self.named_folders())]
         if len(set(scored)) < len(scored):
             raise RequestError("Everything that is scored needs a name of its own.")
-        if self.folders and self.what != "dice":
-            raise RequestError("A folder of masks can only be scored with --what dice.")
+        drawn = self.folders or any(boxed(name) for name in self.parsers)
+        if drawn and (self.what != "dice" or self.phrases):
+            raise RequestError(
+                "A folder of masks, or a model that is given boxes, knows no words and no "
+                "presence: it can only be scored with --what dice, without --phrases."
+            )
+        if (self.phrases or self.sheet) and self.what != "dice":
+            raise RequestError("--phrases and --sheet go with --what dice.")
+        if self.phrases and self.sheet:
+            raise RequestError("--phrases and --sheet are two questions; ask one after the other.")
+        if not self.ontology and self.what not in ("dice", "presence"):
+            raise RequestError("--no-ontology goes with --what dice and --what presence.")
 
     def named_folders(self) -> list[tuple[str, Path]]:
         """Names and folders of other tools' masks."""
@@ -64,6 +93,17 @@ class Wanted:
         if not all(name and folder for name, _, folder in split):
             raise RequestError("Name a folder of masks as NAME=DIR, for example medsam=DIR.")
         return [(name, Path(folder)) for name, _, folder in split]
+
+
+def listed(given: str | None) -> tuple[str, ...]:
+    """The entries of a list that is written with commas."""
+    return tuple(entry.strip() for entry in (given or "").split(",") if entry.strip())
+
+
+def boxed(name: str) -> tuple[str, bool] | None:
+    """The model in "sam:NAME", and whether each part gets a box; None for a parser's name."""
+    kind, colon, model = name.partition(":")
+    return (model, BOXED[kind]) if colon and model and kind in BOXED else None
 
 
 def run(wanted: Wanted, *, as_json: bool) -> None:
@@ -74,20 +114,18 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     FileError, RequestError, SetupError
         In a sentence that says what to do.
     """
+    from agent.eval_scorers import scorer
     from agent.eval_tables import tables
     from agent.models_commands import bars
-    from parser_model import load_parser
     from parser_model.calibrating import calibration_samples
-    from tools.evaluating import Answers, MaskFolder, ParserAnswers
+    from tools.evaluating import ParserAnswers
 
     started = time.perf_counter()
-    samples = calibration_samples(wanted.data, wanted.images)
-    sources: list[Answers] = [
-        ParserAnswers(name, load_parser(name, precision=wanted.precision), not wanted.blind)
-        for name in wanted.parsers
-    ]
-    sources += [MaskFolder(name, folder) for name, folder in wanted.named_folders()]
-    score, notes = _scorer(wanted)
+    samples = calibration_samples(
+        wanted.data, wanted.images, splits=wanted.splits, sources=wanted.sources
+    )
+    score, notes = scorer(wanted.what, wanted.data, phrases=wanted.phrases, sheet=wanted.sheet)
+    sources = _sources(wanted)
     results = {}
     with bars() as (progress, _):
         for source in sources:
@@ -101,10 +139,13 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             "version": version("parsechat"),
             "seconds": round(time.perf_counter() - started, 1),
         },
-        "what": wanted.what,
-        "split": samples[0].image.parent.name if samples else None,
+        "what": "phrases" if wanted.phrases else wanted.what,
+        "split": "+".join(dict.fromkeys(sample.image.parent.name for sample in samples)),
+        "sources": list(wanted.sources) or None,
         "images": len(samples),
+        "patients": len({sample.patient for sample in samples}),
         "modality_told": not wanted.blind,
+        "ontology": wanted.ontology,
         "weights_sha256": {
             s.name: s.parser.info.weights_sha256 for s in sources if isinstance(s, ParserAnswers)
         },
@@ -117,83 +158,28 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     tables(document)
 
 
-Scorer = Callable[[Any, Sequence[Any], Callable[[int, int], None]], dict[str, Any]]
+def _sources(wanted: Wanted) -> Sequence[Answers]:
+    """Everything that is to be scored; whatever is missing is said before the work begins."""
+    from parser_model import load_parser
+    from parser_model.box_prompted import load_box_prompted
+    from parser_model.raw_words import without_ontology
+    from tools.evaluating import BoxedAnswers, MaskFolder, ParserAnswers
 
-
-def _scorer(wanted: Wanted) -> tuple[Scorer, list[str]]:
-    """How to score one parser or folder, and what a reader of the figures must know."""
-    if wanted.what == "dice":
-        return _dice_scorer(wanted.data)
-    if wanted.what == "presence":
-        return _presence, [
-            "A calibration that was fitted on these images flatters itself as it is shipped; "
-            "'cross-fitted' judges each patient without having been fitted on."
-        ]
-    if wanted.what == "ranges":
-        return _ranges, [
-            "Each patient is judged by ranges fitted on the others. Missed or refused objects "
-            "count as outside. The constant is the least ±k % that covers as many."
-        ]
-    return _modality, []
-
-
-def _dice_scorer(data: Path) -> tuple[Scorer, list[str]]:
-    from parser_model.training.data import read_folder
-    from parser_model.training.score import counted_targets
-    from tools.evaluating import dice_report, overlaps
-
-    notes = [
-        "Dice and surface Dice (2 px) at the size of the mask files, of what was outlined whatever "
-        "was decided about presence; intervals: 95 %, patients drawn anew."
-    ]
-    counted: set[tuple[str, str]] | None = None
-    if (data / "train").is_dir():
-        counted = counted_targets(read_folder(data, "train"))
-        notes.append("A modality counts targets with at least 15 training masks.")
-    else:
-        notes.append("There is no train/ here, so a modality counts all of its targets.")
-
-    def score(source: Any, samples: Sequence[Any], step: Any) -> dict[str, Any]:
-        found = overlaps(source.to(samples, step))
-        return dice_report(found, counted or {(s.modality, s.target) for s in found})
-
-    return score, notes
-
-
-def _presence(source: Any, samples: Sequence[Any], step: Any) -> dict[str, Any]:
-    from parser_model.calibrating import calibrate
-    from parser_model.ontology import ontology
-    from parser_model.presence import GivesEvidence
-    from tools.evaluating import presence_report
-
-    report = presence_report(source.parser, samples, ontology(), tell=source.tell, progress=step)
-    cross = None
-    if isinstance(source.parser, GivesEvidence):
-        cross = calibrate(source.parser, samples, ontology(), label="eval", progress=step).as_dict()
-        cross.pop("calibration")
-    return {"as_shipped": report, "cross_fitted": cross}
-
-
-def _ranges(source: Any, samples: Sequence[Any], step: Any) -> dict[str, Any]:
-    from parser_model.range_calibration import ranges_of
-    from tools.evaluating import cross_fitted_report, range_tables, shipped_report
-
-    found = range_tables(source.to(samples, step))
-    kept = ranges_of(source.parser.info.weights_sha256)
-    return {
-        "cross_fitted": cross_fitted_report(found),
-        "as_shipped": shipped_report(found, kept) if kept else None,
-        "calibration": kept.name if kept else None,
-    }
-
-
-def _modality(source: Any, samples: Sequence[Any], step: Any) -> dict[str, Any]:
-    from parser_model import Recogniser
-    from tools.evaluating import modality_report
-
-    if not isinstance(source.parser, Recogniser):
-        raise RequestError(f"The parser '{source.name}' does not tell what kind of image it sees.")
-    return modality_report(source.parser, samples, step)
+    sources: list[Answers] = []
+    for name, folder in wanted.named_folders():
+        if not folder.is_dir():
+            raise FileError(f"The folder of masks '{folder.name}' is not there.")
+        sources.append(MaskFolder(name, folder))
+    parsers: list[Answers] = []
+    for name in wanted.parsers:
+        if model := boxed(name):
+            parsers.append(BoxedAnswers(name, load_box_prompted(model[0]), each_part=model[1]))
+            continue
+        parser = load_parser(name, precision=wanted.precision)
+        if not wanted.ontology:
+            parser = without_ontology(parser)
+        parsers.append(ParserAnswers(name, parser, not wanted.blind, wanted.ontology))
+    return [*parsers, *sources]
 
 
 def fit_ranges(

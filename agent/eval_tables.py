@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tools.evaluating.means import LEAST_OF_SOURCE
 from tools.evaluating.ranges import BAND, LEAST_OBJECTS, TIGHTER
 
 
@@ -15,36 +16,149 @@ def tables(document: dict[str, Any]) -> None:
     """Print a document of ``eval`` as tables, with its notes below."""
     console = Console()
     told = "modality told" if document["modality_told"] else "modality not told"
-    console.print(f"{document['images']} images of {document['split']}/, {told}")
-    show = {"dice": _dice, "presence": _presence, "ranges": _ranges, "modality": _modality}
-    for table in show[document["what"]](document["results"]):
+    words = "" if document["ontology"] else ", words read as they are typed (no ontology)"
+    console.print(
+        f"{document['images']} images of {document['patients']} patients in {document['split']}/, "
+        f"{told}{words}",
+        highlight=False,
+    )
+    show = {
+        "dice": _dice,
+        "phrases": _phrases,
+        "presence": _presence,
+        "ranges": _ranges,
+        "modality": _modality,
+    }
+    results = document["results"]
+    if document["what"] == "dice" and not document["sources"]:  # of use beside each other only
+        results = {name: {**report, "sources": {}} for name, report in results.items()}
+    for table in show[document["what"]](results):
         console.print(table)
-    for note in document["notes"]:
+    about = _about_dice(results) if document["what"] == "dice" else []
+    for note in (*about, *document["notes"]):
         console.print(note, highlight=False)
 
 
+_LEVELS = {"modalities": "Modalities", "targets": "Targets", "sources": "Sources"}
+
+
 def _dice(results: dict[str, Any]) -> Iterable[Table]:
-    for level in ("modalities", "targets"):
-        table = _table(level.capitalize(), "", *(f"{name}: Dice (95 %)" for name in results))
-        for name in results:
-            table.add_column(f"{name}: surface")
-            table.add_column(f"{name}: failed")
-        table.add_column("masks")
-        keys = sorted({key for report in results.values() for key in report[level]})
-        rows = [(key, [report[level].get(key) for report in results.values()]) for key in keys]
+    for level, title in _LEVELS.items():
+        names = sorted({key for report in results.values() for key in report[level]})
+        rows = [(key, [report[level].get(key) for report in results.values()]) for key in names]
         if level == "modalities":
             rows.append(("headline", [report.get("headline") for report in results.values()]))
+        if not rows:
+            continue
+        table = _table(title, "")
+        for name, report in results.items():
+            given = " (given true boxes)" if report["given_true_boxes"] else ""
+            table.add_column(f"{name}{given}: Dice (95 %)")
+            table.add_column("surface")
+            table.add_column("failed")
+        table.add_column("masks")
+        table.add_column("patients")
         for key, entries in rows:
-            some = next((e for e in entries if e), None)
-            figures = [
-                f"{e['dice']:.3f} ({e['low']:.2f}–{e['high']:.2f})" if e else "–" for e in entries
-            ]
-            for entry in entries:
-                figures += (
-                    [f"{entry['surface_dice']:.3f}", str(entry["failures"])] if entry else ["–"] * 2
-                )
-            table.add_row(key, *figures, str(some["masks"]) if some else "0")
+            some = next((e for e in entries if e), {"masks": 0, "patients": 0})
+            figures = [figure for entry in entries for figure in _figures(entry)]
+            table.add_row(key, *figures, str(some["masks"]), str(some["patients"]))
         yield table
+
+
+def _figures(entry: dict[str, Any] | None) -> list[str]:
+    if entry is None:
+        return ["–"] * 3
+    return [
+        f"{entry['dice']:.3f} ({entry['low']:.2f}–{entry['high']:.2f})",
+        f"{entry['surface_dice']:.3f}",
+        str(entry["failures"]),
+    ]
+
+
+def _about_dice(results: dict[str, Any]) -> Iterable[str]:
+    """What has to be known about single results."""
+    for name, report in results.items():
+        headline, sizes = report.get("headline"), report["sizes"]
+        masks = sum(sizes.values())
+        if headline is None:
+            yield f"{name}: no target counts, so there is no headline."
+            continue
+        yield f"{name}: {masks} masks compared at {', '.join(list(sizes)[:3])} pixels."
+        if headline["without"]:
+            yield (
+                f"{name}: the headline is the mean of {headline['modalities']} modalities; nothing "
+                f"counts of {', '.join(headline['without'])}."
+            )
+        told = {key: sum(e[key] for e in report["targets"].values()) for key in _COUNTED}
+        if told["missing"]:
+            yield f"{name}: {told['missing']} of {masks} masks have no file; they count as empty."
+        if told["resized"]:
+            yield f"{name}: {told['resized']} masks had another size and were brought to it."
+        if told["refused"]:
+            yield f"{name}: {told['refused']} of {masks} objects were judged absent though there."
+        small = [n for n, e in report["sources"].items() if e["masks"] < LEAST_OF_SOURCE]
+        if small:
+            yield f"{name}: fewer than {LEAST_OF_SOURCE} masks, reported only: {', '.join(small)}."
+        for first, gap in report.get("above", {}).items():
+            if gap:
+                yield (
+                    f"{name} is {gap['dice']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f}) from "
+                    f"{first} in the headline, the same patients drawn for both."
+                )
+        if "sheet" in report:
+            yield f"{name}: best, median and worst outlines are drawn in {report['sheet']}."
+
+
+_COUNTED = ("missing", "resized", "refused")
+
+
+def _phrases(results: dict[str, Any]) -> Iterable[Table]:
+    table = _table(
+        "Users' words",
+        "",
+        "phrases",
+        "not understood",
+        "wrong target",
+        "not seen",
+        "Dice",
+        "of understood",
+        "by name",
+    )
+    for name, report in results.items():
+        for group in ("all", "other", "chinese"):
+            e = report[group]
+            label = (
+                name
+                if group == "all"
+                else f"{name}, {'Chinese' if group == 'chinese' else 'not Chinese'}"
+            )
+            table.add_row(
+                label,
+                str(e["phrases"]),
+                str(e["not_understood"]),
+                str(e["mapped_wrong"]),
+                _share(e["not_seen"]),
+                _share(e["dice"]),
+                _share(e["dice_of_understood"]),
+                _share(e["dice_by_name"]),
+            )
+    yield table
+    table = _table("Phrases that went wrong", "", "phrase", "target", "what happened", "Dice")
+    for name, report in results.items():
+        for row in report["phrases"]:
+            if said := _went_wrong(row):
+                table.add_row(name, row["phrase"], row["target"], said, _share(row["dice"]))
+        for words in report["without_images"]:
+            table.add_row(name, words, "", "no image has its target", "")
+    yield table
+
+
+def _went_wrong(row: dict[str, Any]) -> str:
+    if not row["understood"]:
+        return "not understood"
+    if row["mapped_wrong"]:
+        return f"taken for {', '.join(row['mapped_to'])}"
+    return f"not seen in {row['not_seen']} of {row['images']}" if row["not_seen"] else ""
 
 
 def _presence(results: dict[str, Any]) -> Iterable[Table]:
@@ -59,16 +173,24 @@ def _presence(results: dict[str, Any]) -> Iterable[Table]:
             kept = found["kept"] if isinstance(present, int) else present["kept"]
             label = f"{name}, {way.replace('_', '-')}"
             table.add_row(label, "what is there", str(objects), f"{_share(kept)} kept", "")
-            for absent in ("same_site", "other_sites"):
+            for absent, said in _ABSENT.items():
                 entry = found[absent]
-                table.add_row(
-                    label,
-                    f"absent, {absent.replace('_', ' ')}",
-                    str(entry["objects"]),
-                    f"{_share(entry['refused'])} refused",
-                    _share(entry["auroc"]),
-                )
+                if entry["objects"]:
+                    table.add_row(
+                        label,
+                        said,
+                        str(entry["objects"]),
+                        f"{_share(entry['refused'])} refused",
+                        _share(entry.get("auroc")),
+                    )
     yield table
+
+
+_ABSENT = {
+    "same_site": "absent, same site",
+    "other_sites": "absent, other sites",
+    "nonsense": "nonsense",
+}
 
 
 def _ranges(results: dict[str, Any]) -> Iterable[Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,56 @@ def test_parsers_and_masks_of_other_tools_side_by_side(run, data, blurred):
     assert "tool: Dice" in out
 
 
+def test_what_another_tool_left_out_is_told(run, data, blurred, tmp_path):
+    for path in sorted((data / "val_mask").iterdir())[:50]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    sheet = tmp_path / "sheet.png"
+    tools = ("--masks", f"some={tmp_path}", "--masks", f"all={data / 'val_mask'}")
+    given = ("eval", "--data", data, *tools, "--sheet", sheet)
+    code, out, _ = run(*given)
+    assert code == 0
+    assert "some: 10 of 60 masks have no file; they count as empty." in out
+    assert "some: 60 masks compared at 64 x 64 pixels." in out
+    assert "all is +0.167 (" in out  # 10 of 60 more
+    assert sheet.is_file()
+    assert (tmp_path / "sheet-all.png").is_file()
+    assert "nothing counts of MRI" in " ".join(out.split())
+
+
+def test_only_some_data_sets_and_the_folders_that_are_named(run, data, blurred, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    images = [(s, p) for s in ("val", "train") for p in sorted((root / s).iterdir())]
+    rows = [f"{s}/{p.name},{'AB'[i % 3 == 0]},patient {i // 2}" for i, (s, p) in enumerate(images)]
+    (root / "manifest.csv").write_text("\n".join(["image,source,patient", *rows]))
+    code, out, _ = run("eval", "--data", root, "--sources", "A", "--split", "val,train", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert (document["split"], document["sources"]) == ("val+train", ["A"])
+    assert document["images"] == sum(",A," in row for row in rows)
+    assert document["patients"] == 50
+    sources = document["results"]["compact"]["sources"]
+    assert list(sources) == ["A"]
+    assert sources["A"]["masks"] == document["images"]
+    _, out, _ = run("eval", "--data", root, "--sources", "A", "--images", 8)
+    assert "fewer than 10 masks, reported only: A" in " ".join(out.split())
+    code, _, err = run("eval", "--data", root, "--sources", "C")
+    assert (code, err) == (2, "No image comes from the source 'C'; known: A, B.\n")
+
+
+def test_words_of_users_are_scored_beside_names(run, data, blurred, tmp_path):
+    table = tmp_path / "phrases.tsv"
+    table.write_text("liver\tCT\tliver\nlesion\tdermoscopy\tunheard of\n", encoding="utf-8")
+    given = ("eval", "--data", data, "--phrases", table)
+    code, out, _ = run(*given, "--json")
+    document = json.loads(out)
+    assert (code, document["what"]) == (0, "phrases")
+    assert document["results"]["compact"]["all"]["phrases"] == 2
+    code, out, _ = run(*given)
+    assert code == 0
+    assert "Users' words" in out
+
+
 @pytest.mark.parametrize("what", ["presence", "ranges", "modality"])
 def test_every_score_is_one_document_and_a_table(run, capsys, data, blurred, what):
     given = ("eval", "--data", data, "--what", what, "--images", 40)
@@ -113,6 +164,14 @@ def test_fitted_ranges_are_kept(run, data, blurred, tmp_path, monkeypatch):
         (["--masks", "a=x", "--what", "ranges"], "only be scored with --what dice"),
         (["--masks", "a=x"], "'x' is not there"),
         (["--images", "0"], "above zero"),
+        (["--parser", "sam:x", "--what", "modality"], "only be scored with --what dice"),
+        (["--masks", "a=x", "--phrases", "x"], "without --phrases"),
+        (["--what", "ranges", "--sheet", "x.png"], "go with --what dice"),
+        (["--phrases", "x", "--sheet", "x.png"], "two questions"),
+        (["--phrases", "nowhere.tsv"], "nowhere.tsv cannot be read as text"),
+        (["--what", "modality", "--no-ontology"], "--no-ontology goes with"),
+        (["--no-ontology"], "has no way past the ontology"),
+        (["--split", "other"], "other is missing"),
     ],
 )
 def test_refusals_are_one_sentence(run, data, blurred, arguments, said):
@@ -124,3 +183,11 @@ def test_refusals_are_one_sentence(run, data, blurred, arguments, said):
 def test_wanted_needs_no_heavy_import():
     wanted = eval_commands.Wanted("dice", Path("x"), ("compact",), ("a=b=c",))
     assert wanted.named_folders() == [("a", Path("b=c"))]
+    assert eval_commands.listed(" val, train,") == ("val", "train")
+
+
+def test_models_that_are_given_boxes_have_names_of_their_own():
+    assert eval_commands.boxed("sam:facebook/sam-vit-base") == ("facebook/sam-vit-base", False)
+    assert eval_commands.boxed("sam-parts:DIR:x") == ("DIR:x", True)
+    for name in ("compact", "http://127.0.0.1:8100", "sam", "sam:"):
+        assert eval_commands.boxed(name) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,12 +15,14 @@ from parser_model.range_fitting import RangeTable
 from parser_model.training.data import read_folder
 from tests.outlined import Blurred, disc, write_outlined
 from tools.evaluating import (
+    NONSENSE_PHRASES,
     MaskFolder,
     Overlap,
     ParserAnswers,
     coverage_report,
     cross_fitted_report,
     dice_report,
+    difference,
     fit_range_calibration,
     modality_report,
     overlaps,
@@ -26,6 +30,7 @@ from tools.evaluating import (
     range_tables,
     shipped_report,
     surface_dice,
+    tolerance_px,
 )
 
 
@@ -55,6 +60,12 @@ def test_a_missing_mask_is_a_failure_and_a_smaller_one_is_brought_to_size(data, 
     assert second.name not in {path.name for path in tmp_path.iterdir()}
     assert 0.9 < found[0].dice < 1
     assert (found[1].dice, found[1].surface_dice, found[1].failed) == (0, 0, True)
+    assert [(s.missing, s.resized) for s in found] == [(False, True), (True, False)]
+    report = dice_report(found, {("CT", "liver"), ("dermoscopy", "lesion")})["headline"]
+    assert (report["missing"], report["resized"], report["masks"]) == (1, 1, 2)
+    (tmp_path / first.name).write_bytes(b"no picture")
+    with pytest.raises(FileError, match="cannot be read as a picture"):
+        list(MaskFolder("tool", tmp_path).to(samples[:1]))
 
 
 def test_a_folder_without_such_masks_is_refused(samples, tmp_path):
@@ -81,11 +92,43 @@ def test_surface_dice_of_shifted_squares():
     assert surface_dice(square, shifted, 1.0) == pytest.approx((9 + 9 + 2) / 36)
     assert surface_dice(square, np.roll(square, 15, axis=0), 2.0) == 0.0
     nothing = np.zeros_like(square)
-    assert (surface_dice(square, nothing), surface_dice(nothing, nothing)) == (0.0, 1.0)
+    assert (surface_dice(square, nothing, 2.0), surface_dice(nothing, nothing, 2.0)) == (0.0, 1.0)
 
 
-def overlap(modality, target, patient, dice):
-    return Overlap(modality, target, patient, dice, dice, refused=False)
+def round_mask(radius, shift=0.0, side=280):
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    return np.hypot(rows, columns - shift) <= radius
+
+
+@pytest.mark.parametrize("shift", [4, 6, 10])
+def test_surface_dice_of_a_shifted_disc_follows_the_arc_that_stays_near(shift):
+    # A point of a large circle at angle a to the shift moves away from it by shift * cos(a), so
+    # within the tolerance t lies the share 2/pi * asin(t / shift) of the circle. Outline pixels
+    # sit up to half a diagonal off the circle, and where it runs along rows there are a ninth more
+    # of them than on average: max(|sin|, |cos|) of a pixel a unit of length, 0.90 in the mean.
+    share = surface_dice(round_mask(100), round_mask(100, shift), 2.0)
+    low, high = (2 / np.pi * np.arcsin(t / shift) for t in (1.3, 2.7))
+    assert low < share < high / 0.9
+    assert share == pytest.approx(2 / np.pi * np.arcsin(2 / shift), abs=0.06)
+
+
+@pytest.mark.parametrize(("more", "expected"), [(1, 1.0), (2, 1.0), (4, 0.0), (9, 0.0)])
+def test_surface_dice_of_discs_in_discs_is_all_or_nothing(more, expected):
+    # Circles about one centre are everywhere as far apart as their radii differ.
+    share = surface_dice(round_mask(60), round_mask(60 + more), 2.5)
+    assert share == pytest.approx(expected, abs=0.02)
+
+
+def test_the_tolerance_grows_with_the_image_so_that_sizes_of_files_compare():
+    assert tolerance_px((256, 256)) == 2
+    assert tolerance_px((1024, 512)) == 8
+    small = surface_dice(round_mask(50), round_mask(50, 4), 2.0)
+    large = surface_dice(round_mask(100, 0, 560), round_mask(100, 8, 560), 4.0)
+    assert small == pytest.approx(large, abs=0.05)
+
+
+def overlap(modality, target, patient, dice, source=""):
+    return Overlap(modality, target, patient, dice, dice, refused=False, source=source)
 
 
 def test_the_headline_is_the_mean_of_the_modalities():
@@ -100,6 +143,14 @@ def test_the_headline_is_the_mean_of_the_modalities():
     assert report["targets"]["CT rare"]["failures"] == 1
     assert report["headline"]["failures"] == 0
     assert report["headline"]["masks"] == 10
+    assert report["headline"]["modalities"] == 2
+    assert len(report["headline"]["without"]) == 7  # of nine
+    assert "ultrasound" in report["headline"]["without"]
+
+
+def test_failures_are_outlines_with_hardly_anything_right():
+    scores = [overlap("CT", "liver", f"p{i}", dice) for i, dice in enumerate((0.0, 0.09, 0.1, 1))]
+    assert dice_report(scores, {("CT", "liver")})["modalities"]["CT"]["failures"] == 2
 
 
 def test_intervals_follow_patients_not_masks():
@@ -109,6 +160,41 @@ def test_intervals_follow_patients_not_masks():
     assert few["dice"] == many["dice"] == pytest.approx(0.5)
     assert (few["low"], few["high"]) == (0.2, 0.8)
     assert 0.4 < many["low"] < many["high"] < 0.6
+
+
+def test_the_interval_is_that_of_the_mean_of_so_many_patients():
+    # One mask a patient: the mean of n draws scatters by sd / sqrt(n), and 1.96 of that on both
+    # sides holds 95 %. The headline of two such modalities is narrower by the square root of two,
+    # as they are drawn apart, though their scores are the same.
+    dices = np.random.default_rng(0).uniform(0.4, 1.0, 100)
+    scores = [
+        overlap(m, "x", f"p{i}", float(d)) for m in ("CT", "MRI") for i, d in enumerate(dices)
+    ]
+    report = dice_report(scores, {("CT", "x"), ("MRI", "x")})
+    half = 1.96 * dices.std() / 10
+    for entry, wide in ((report["modalities"]["CT"], half), (report["headline"], half / 2**0.5)):
+        assert (entry["high"] - entry["low"]) / 2 == pytest.approx(wide, rel=0.1)
+        assert entry["low"] < entry["dice"] < entry["high"]
+    assert report == dice_report(scores, {("CT", "x"), ("MRI", "x")})  # the draws are repeatable
+
+
+def test_a_difference_draws_the_same_patients_for_both():
+    dices = np.random.default_rng(1).uniform(0.3, 0.9, 60)
+    first = [overlap("CT", "x", f"p{i}", float(d)) for i, d in enumerate(dices)]
+    better = [replace(s, dice=s.dice + 0.1) for s in first]
+    gap = difference(better, first, {("CT", "x")})
+    # Every patient gains 0.1, so the gain is certain though either mean alone is not.
+    assert gap == {"dice": 0.1, "low": pytest.approx(0.1), "high": pytest.approx(0.1)}
+    assert difference(better, [overlap("MRI", "x", "p", 1.0)], {("CT", "x"), ("MRI", "x")}) is None
+
+
+def test_sources_are_told_apart():
+    scores = [overlap("CT", "liver", f"p{i}", 0.5 + 0.4 * (i % 2), "AB"[i % 2]) for i in range(20)]
+    report = dice_report(scores, {("CT", "liver")})
+    assert {n: (e["dice"], e["masks"]) for n, e in report["sources"].items()} == {
+        "A": (0.5, 10),
+        "B": (0.9, 10),
+    }
 
 
 def test_coverage_counts_missed_objects_and_finds_the_best_constant():
@@ -169,7 +255,15 @@ def test_presence_counts_kept_and_refused(samples):
     # It outlines a lesion in an abdomen as well as a liver; what it does not know it refuses.
     assert 0.9 < report["other_sites"]["refused"] <= 1.0
     assert report["other_sites"]["auroc"] > 0.9
+    assert report["nonsense"] == {"objects": 160, "refused": 1.0}  # two an image
     assert presence_report(Blurred(least=10**6), samples[:4], ontology())["present"]["kept"] == 0.0
+
+
+def test_nonsense_names_nothing_that_anyone_looks_for():
+    assert len(set(NONSENSE_PHRASES)) == len(NONSENSE_PHRASES)
+    for phrase in NONSENSE_PHRASES:
+        for modality in (None, *ontology().modalities):
+            assert ontology().resolve(phrase, modality) is None, phrase
 
 
 def test_empty_masks_say_that_something_is_absent(tmp_path):

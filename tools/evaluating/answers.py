@@ -35,6 +35,12 @@ class Answer:
     presence : float or None
     probability : (H, W) ndarray of float16, or None
         None for masks of another tool.
+    image : Path
+        The file that was looked at.
+    missing : bool
+        Another tool left no file for it, so the mask is empty.
+    resized : bool
+        Another tool's mask had another size than the reference.
     """
 
     modality: str
@@ -46,6 +52,9 @@ class Answer:
     present: bool
     presence: float | None = None
     probability: NDArray[np.float16] | None = field(default=None, repr=False)
+    image: Path = Path()
+    missing: bool = False
+    resized: bool = False
 
 
 class Answers(Protocol):
@@ -71,29 +80,32 @@ class ParserAnswers:
     parser : Parser
     tell : bool
         Give the parser the modality, as a DICOM header would.
+    table : bool
+        The ontology says what words mean; without it the network reads them as they are typed.
     """
 
     name: str
     parser: Parser
     tell: bool = True
+    table: bool = True
 
     def to(self, samples: Sequence[Sample], progress: Progress | None = None) -> Iterator[Answer]:
         """Ask for each outlined target by its own name, at the size of the file."""
         for done, sample in enumerate(samples, 1):
-            truth = _outlined(sample)
+            truth = outlined(sample)
             if truth:
                 image = read_image(sample.image, None)
-                _check_shapes(sample, truth, image.shape[:2])
+                check_shapes(sample, truth, image.shape[:2])
                 modality = sample.place.modality if self.tell else None
                 for found in self.parser.parse([image], list(truth), modality=modality)[0]:
-                    yield _answer(
+                    yield answer_of(
                         sample,
                         found.phrase,
                         truth[found.phrase],
                         found.probability > 0.5,
-                        found.present,
-                        found.presence,
-                        found.probability,
+                        present=found.present,
+                        presence=found.presence,
+                        probability=found.probability,
                     )
             if progress:
                 progress(done, len(samples))
@@ -103,8 +115,9 @@ class ParserAnswers:
 class MaskFolder:
     """Masks of another tool: ``IMAGE_MODALITY_SITE_TARGET.png`` as in the data.
 
-    A target without a file, or with an empty one, was not found. A mask of another size is
-    brought to the size of the reference by its nearest pixels.
+    A target without a file, or with an empty one, was not found; files that are not there are
+    marked as missing. A mask of another size is brought to the size of the reference by its
+    nearest pixels.
     """
 
     name: str
@@ -116,17 +129,27 @@ class MaskFolder:
         Raises
         ------
         FileError
-            If the folder is missing, or holds no mask of any of them.
+            If the folder is missing, holds no mask of any of them, or a damaged one.
         """
         if not self.folder.is_dir():
             raise FileError(f"The folder of masks '{self.folder.name}' is not there.")
         any_file = False
         for done, sample in enumerate(samples, 1):
-            for target, truth in _outlined(sample).items():
+            for target, truth in outlined(sample).items():
                 path = self.folder / sample.masks[target].name
-                any_file |= path.is_file()
-                mask = _as_large(read_mask(path), truth.shape) if path.is_file() else truth & False
-                yield _answer(sample, target, truth, mask, bool(mask.any()))
+                there = path.is_file()
+                any_file |= there
+                given = _read(path) if there else np.zeros_like(truth)
+                mask = _as_large(given, truth.shape)
+                yield answer_of(
+                    sample,
+                    target,
+                    truth,
+                    mask,
+                    present=bool(mask.any()),
+                    missing=not there,
+                    resized=given.shape != truth.shape,
+                )
             if progress:
                 progress(done, len(samples))
         if not any_file:
@@ -136,15 +159,22 @@ class MaskFolder:
             )
 
 
-def _outlined(sample: Sample) -> dict[str, NDArray[np.bool_]]:
+def outlined(sample: Sample) -> dict[str, NDArray[np.bool_]]:
     """The reference masks that are not empty, by target; an empty one says it is absent."""
     masks = {target: read_mask(sample.masks[target]) for target in sorted(sample.masks)}
     return {target: mask for target, mask in masks.items() if mask.any()}
 
 
-def _check_shapes(
+def check_shapes(
     sample: Sample, truth: dict[str, NDArray[np.bool_]], shape: tuple[int, ...]
 ) -> None:
+    """Refuse reference masks that do not lie on their image.
+
+    Raises
+    ------
+    FileError
+        If a mask has another size than the image.
+    """
     for target, mask in truth.items():
         if mask.shape != shape:
             raise FileError(
@@ -153,26 +183,21 @@ def _check_shapes(
             )
 
 
-def _as_large(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    rows, columns = (
-        ((np.arange(wanted) + 0.5) * given / wanted).astype(int)
-        for given, wanted in zip(mask.shape, shape, strict=True)
-    )
-    return mask[np.ix_(rows, columns)]
-
-
-def _answer(
+def answer_of(
     sample: Sample,
     target: str,
     truth: NDArray[np.bool_],
     mask: NDArray[np.bool_],
+    *,
     present: bool,
     presence: float | None = None,
     probability: NDArray[np.float16] | None = None,
+    missing: bool = False,
+    resized: bool = False,
 ) -> Answer:
-    modality = family(sample.place.modality)
+    """An answer about a target of a sample, under the modality that it counts for."""
     return Answer(
-        modality,
+        family(sample.place.modality),
         target,
         sample.patient,
         sample.source,
@@ -181,4 +206,24 @@ def _answer(
         present,
         presence,
         probability,
+        sample.image,
+        missing,
+        resized,
     )
+
+
+def _read(path: Path) -> NDArray[np.bool_]:
+    try:
+        return read_mask(path)
+    except OSError:
+        raise FileError(f"The mask {path.name} cannot be read as a picture.") from None
+
+
+def _as_large(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    if mask.shape == shape:
+        return mask
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * given / wanted).astype(int)
+        for given, wanted in zip(mask.shape, shape, strict=True)
+    )
+    return mask[np.ix_(rows, columns)]

@@ -1,11 +1,10 @@
-"""How well outlines agree with the reference: Dice, surface Dice, and how sure the means are."""
+"""How well an outline agrees with the reference: Dice and normalised surface Dice."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,9 @@ from scipy import ndimage
 from parser_model.training.score import dice
 from tools.evaluating.answers import Answer
 
-TOLERANCE_PX = 2.0
-_DRAWS = 2000
+TOLERANCE = 2 / 256
+"""Of the longer side of an image: two pixels at 256, whatever the size of the file."""
+FAILED_BELOW = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,17 @@ class Overlap:
     dice : float
         Of what was outlined, whatever was decided about presence.
     surface_dice : float
-        Share of both outlines that lies within two pixels of the other.
+        Share of both outlines that lies within the tolerance of the other.
     refused : bool
         The object was judged absent although it is there.
+    source : str
+        Data set.
+    image : Path
+        The file that was looked at.
+    shape : tuple of int
+        (rows, columns) at which the masks were compared.
+    missing, resized : bool
+        See `Answer`.
     """
 
     modality: str
@@ -39,11 +47,16 @@ class Overlap:
     dice: float
     surface_dice: float
     refused: bool
+    source: str = ""
+    image: Path = Path()
+    shape: tuple[int, ...] = ()
+    missing: bool = False
+    resized: bool = False
 
     @property
     def failed(self) -> bool:
-        """Not one pixel in common, or refused."""
-        return self.refused or self.dice == 0.0
+        """Nothing was outlined, or hardly any of it is right: Dice below 0.1."""
+        return self.dice < FAILED_BELOW
 
 
 def overlaps(answers: Iterable[Answer]) -> list[Overlap]:
@@ -54,16 +67,24 @@ def overlaps(answers: Iterable[Answer]) -> list[Overlap]:
             a.target,
             a.patient,
             dice(a.mask, a.truth),
-            surface_dice(a.mask, a.truth),
+            surface_dice(a.mask, a.truth, tolerance_px(a.truth.shape)),
             not a.present,
+            a.source,
+            a.image,
+            a.truth.shape,
+            a.missing,
+            a.resized,
         )
         for a in answers
     ]
 
 
-def surface_dice(
-    found: NDArray[np.bool_], truth: NDArray[np.bool_], tolerance: float = TOLERANCE_PX
-) -> float:
+def tolerance_px(shape: Sequence[int]) -> float:
+    """The tolerance of surface Dice in pixels for an image of this (H, W): 2 at 256 x 256."""
+    return TOLERANCE * max(shape)
+
+
+def surface_dice(found: NDArray[np.bool_], truth: NDArray[np.bool_], tolerance: float) -> float:
     """Normalised surface Dice: the share of both outlines within a tolerance of the other.
 
     Outlines are the pixels of a mask that touch what is outside along a side; the frame of the
@@ -75,7 +96,7 @@ def surface_dice(
     ----------
     found, truth : (H, W) ndarray of bool
     tolerance : float
-        In pixels.
+        In pixels, between the centres of outline pixels.
     """
     if not found.any() or not truth.any():
         return float(found.any() == truth.any())
@@ -83,79 +104,3 @@ def surface_dice(
     near_second = ndimage.distance_transform_edt(~second)[first] <= tolerance
     near_first = ndimage.distance_transform_edt(~first)[second] <= tolerance
     return float((near_second.sum() + near_first.sum()) / (first.sum() + second.sum()))
-
-
-def dice_report(scores: Sequence[Overlap], counted: set[tuple[str, str]]) -> dict[str, Any]:
-    """Means with bootstrap intervals by patient, per modality and target.
-
-    Parameters
-    ----------
-    scores : sequence of Overlap
-    counted : set of (modality, target)
-        What belongs to the figure of a modality; the headline is the mean of these figures.
-
-    Returns
-    -------
-    dict
-        ``headline``, ``modalities`` and ``targets`` ("CT liver"); every entry has dice, low and
-        high (95 % of the patients drawn anew), surface_dice, failures, masks and patients.
-    """
-    in_rule = [s for s in scores if (s.modality, s.target) in counted]
-    by_modality = _grouped(in_rule, lambda s: s.modality)
-    by_target = _grouped(scores, lambda s: f"{s.modality} {s.target}")
-    drawn = {name: _drawn(group) for name, group in by_modality.items()}
-    report: dict[str, Any] = {
-        "modalities": {n: _entry(g, drawn[n]) for n, g in by_modality.items()},
-        "targets": {n: _entry(g, _drawn(g)) for n, g in by_target.items()},
-    }
-    if by_modality:
-        figures = [float(np.mean([s.dice for s in g])) for g in by_modality.values()]
-        surfaces = [float(np.mean([s.surface_dice for s in g])) for g in by_modality.values()]
-        report["headline"] = {
-            "dice": round(float(np.mean(figures)), 4),
-            **_interval(np.mean(list(drawn.values()), axis=0)),
-            "surface_dice": round(float(np.mean(surfaces)), 4),
-            **_counts(in_rule),
-        }
-    return report
-
-
-def _grouped(scores: Iterable[Overlap], key: Any) -> dict[str, list[Overlap]]:
-    groups: dict[str, list[Overlap]] = defaultdict(list)
-    for score in scores:
-        groups[key(score)].append(score)
-    return dict(sorted(groups.items()))
-
-
-def _drawn(scores: Sequence[Overlap]) -> NDArray[np.float64]:
-    """Mean Dice of so many draws of patients with replacement, (D,)."""
-    patients = sorted({s.patient for s in scores})
-    number = {patient: k for k, patient in enumerate(patients)}
-    whose = np.array([number[s.patient] for s in scores])
-    total = np.bincount(whose, weights=[s.dice for s in scores], minlength=len(patients))
-    masks = np.bincount(whose, minlength=len(patients))
-    even = np.full(len(patients), 1 / len(patients))
-    times = np.random.default_rng(0).multinomial(len(patients), even, size=_DRAWS)
-    return np.asarray((times @ total) / (times @ masks))
-
-
-def _entry(scores: Sequence[Overlap], drawn: NDArray[np.float64]) -> dict[str, Any]:
-    return {
-        "dice": round(float(np.mean([s.dice for s in scores])), 4),
-        **_interval(drawn),
-        "surface_dice": round(float(np.mean([s.surface_dice for s in scores])), 4),
-        **_counts(scores),
-    }
-
-
-def _interval(drawn: NDArray[np.float64]) -> dict[str, float]:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"low": round(float(low), 4), "high": round(float(high), 4)}
-
-
-def _counts(scores: Sequence[Overlap]) -> dict[str, int]:
-    return {
-        "failures": sum(s.failed for s in scores),
-        "masks": len(scores),
-        "patients": len({s.patient for s in scores}),
-    }

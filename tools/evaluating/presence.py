@@ -21,7 +21,34 @@ from parser_model.types import Parser
 from tools.evaluating.answers import Progress
 
 _FOREIGN = 12  # absent targets of other sites that are asked of each image
-PRESENT, SAME_SITE, OTHER_SITES = "present", "same_site", "other_sites"
+PRESENT, SAME_SITE, OTHER_SITES, NONSENSE = "present", "same_site", "other_sites", "nonsense"
+NONSENSE_PHRASES = (
+    "spaceship",
+    "banana",
+    "the left bicycle",
+    "asdfghjkl",
+    "blue",
+    "seven",
+    "my neighbour's dog",
+    "table leg",
+    "happiness",
+    "the answer",
+    "car engine",
+    "??!",
+    "Tuesday",
+    "window",
+    "mountain in the picture",
+    "keyboard",
+    "cloud",
+    "shoe",
+    "自行车",
+    "香蕉",
+    "lorem ipsum",
+    "0",
+    "guitar",
+    "right chair",
+)
+"""Words for nothing in any image; each image is asked for two of them in turn."""
 
 
 def asked_of(sample: Sample, names: Ontology, rng: np.random.Generator) -> dict[str, str]:
@@ -37,6 +64,12 @@ def asked_of(sample: Sample, names: Ontology, rng: np.random.Generator) -> dict[
     for target, path in sorted(sample.masks.items()):
         asked[target] = PRESENT if read_mask(path).any() else SAME_SITE
     return asked
+
+
+def nonsense_for(number: int) -> list[str]:
+    """The two phrases of nonsense that the image of this number is asked for."""
+    count = len(NONSENSE_PHRASES)
+    return [NONSENSE_PHRASES[(2 * number + k) % count] for k in (0, 1)]
 
 
 def presence_report(
@@ -62,14 +95,15 @@ def presence_report(
     -------
     dict
         ``present`` {objects, kept}; ``same_site`` and ``other_sites`` {objects, refused, auroc};
-        shares and AUROC are null where there are no objects, or no scores.
+        ``nonsense`` {objects, refused}; shares and AUROC are null where there are no objects, or
+        no scores.
     """
     rng = np.random.default_rng(0)
     kinds: list[str] = []
     decided: list[bool] = []
     scores: list[float] = []
     for done, sample in enumerate(samples, 1):
-        asked = asked_of(sample, names, rng)
+        asked = asked_of(sample, names, rng) | dict.fromkeys(nonsense_for(done), NONSENSE)
         if asked:
             image = read_image(sample.image, None)
             modality = sample.place.modality if tell else None
@@ -91,6 +125,11 @@ def presence_report(
             "refused": _share(~kept[rows]),
             "auroc": round(auroc(score[both], there[both]), 4) if ranked else None,
         }
+    asked_in_vain = kind == NONSENSE
+    report[NONSENSE] = {
+        "objects": int(asked_in_vain.sum()),
+        "refused": _share(~kept[asked_in_vain]),
+    }
     return report
 
 
