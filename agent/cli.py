@@ -55,18 +55,31 @@ def ask(
 def parse(
     file: Path,
     phrase: Annotated[list[str], typer.Option("-p", "--phrase", help="An object, e.g. liver.")],
+    slice: Annotated[
+        int | None,
+        typer.Option("--slice", metavar="N", help="Only this slice of a stack, counted from 0."),
+    ] = None,
+    all_slices: Annotated[
+        bool, typer.Option("--all-slices", help="All slices of a volume; so without --slice.")
+    ] = False,
     modality: Modality = None,
     parser: ParserName = None,
     precision: Precision = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Outline named objects: masks as PNG, and whether each object is there."""
+    """Outline named objects, and say whether each is there.
+
+    Masks are PNG, or NIfTI on the grid of the file for volumes, whose slices are all looked at
+    unless --slice names one.
+    """
+    if slice is not None and all_slices:
+        _refuse("Give either --slice N or --all-slices.")
     _warm_up()
     from agent import commands
 
     options = commands.Options(parser, None, precision, modality, None, out)
-    commands.parse(file, phrase, options, as_json=json)
+    commands.parse(file, phrase, options, slice=slice, all_slices=all_slices, as_json=json)
 
 
 @app.command()

@@ -6,7 +6,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +19,13 @@ from agent.llm import planner_name
 from agent.parsers import chosen_parser
 from agent.settings import Settings
 from parser_model import ParserInfo, RequestError
-from tools.actions import ACTIONS, ActionResult, Bench
+from tools.actions import ActionResult, Bench, Watch
+from tools.actions.find import find_everything
 from tools.actions.scale import LARGEST_MM, SMALLEST_MM
+from tools.actions.segment import segment, segment_slice
 from tools.case import Case
 from tools.reading import open_scan
+from tools.volumes import Progress
 
 NOTICE = "Research use only - not for diagnosis."
 
@@ -73,7 +77,8 @@ def ask(
         name = conversation.add_scan(scan)
         if options.scale is not None:
             conversation.set_scale(name, options.scale)
-    turns = [conversation.ask(question) for question in questions]
+    with slices_shown() as progress:
+        turns = [conversation.ask(question, progress=progress) for question in questions]
     if as_json:
         document = {
             "run": run_record(conversation.info, planner_name(settings), started),
@@ -87,27 +92,76 @@ def ask(
     print(f"\n{conversation.banner}\n{NOTICE}")
 
 
-def parse(file: Path, phrases: Sequence[str], options: Options, *, as_json: bool) -> None:
-    """Outline named objects in a file."""
-    _run_action("segment", file, options, as_json, phrases=list(phrases))
+def parse(
+    file: Path,
+    phrases: Sequence[str],
+    options: Options,
+    *,
+    slice: int | None,
+    all_slices: bool,
+    as_json: bool,
+) -> None:
+    """Outline named objects in a file: in all slices of a volume, or in one (from 0) alone."""
+    if not any(phrase.strip() for phrase in phrases):
+        raise RequestError("Name at least one object with -p, e.g. -p liver.")
+
+    def act(bench: Bench) -> ActionResult:
+        if slice is not None:
+            return segment_slice(bench, list(phrases), slice)
+        _, scan = bench.case.scan()
+        if scan.is_volume and not all_slices:
+            told = f"Note: All {scan.shape[2]} slices are looked at; --slice N looks at one alone."
+            print(told, file=sys.stderr)
+        if all_slices and not scan.is_volume:
+            raise RequestError(
+                "There are no slices of a volume in this file; leave out --all-slices, or name one "
+                "frame of a film with --slice."
+            )
+        return segment(bench, list(phrases))
+
+    _run_action(act, file, options, as_json)
 
 
 def find(file: Path, options: Options, *, as_json: bool) -> None:
     """Outline everything recognised in a file."""
-    _run_action("find_everything", file, options, as_json)
+    _run_action(find_everything, file, options, as_json)
 
 
-def _run_action(action: str, file: Path, options: Options, as_json: bool, **arguments: Any) -> None:
+@contextmanager
+def slices_shown() -> Iterator[Progress]:
+    """A bar on stderr for slices of a volume, shown once there is something to show."""
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    bars = Bars(console=Console(stderr=True), transient=True)
+    shown: list[TaskID] = []
+
+    def progress(done: int, total: int) -> None:
+        if not shown:
+            bars.start()
+        if not shown or done < (bars.tasks[shown[-1]].completed or 0):
+            shown.append(bars.add_task("Slices", total=total))
+        bars.update(shown[-1], completed=done, total=total, visible=done < total)
+
+    try:
+        yield progress
+    finally:
+        bars.stop()
+
+
+def _run_action(
+    action: Callable[[Bench], ActionResult], file: Path, options: Options, as_json: bool
+) -> None:
     started = time.perf_counter()
-    if action == "segment" and not any(p.strip() for p in arguments["phrases"]):
-        raise RequestError("Name at least one object with -p, e.g. -p liver.")
     settings = options.settings()
     scan = stated(open_scan(file), options.modality)
     # Without an agent: no language model is needed to outline what has a name.
     case = Case(options.out or Path(tempfile.mkdtemp(prefix="parsechat-")))
     case.add_scan(scan)
     parser = chosen_parser(settings)
-    result: ActionResult = ACTIONS[action](Bench(case, parser), **arguments)
+    with slices_shown() as progress:
+        result = action(Bench(case, parser, lambda: Watch(progress)))
     if as_json:
         document = {
             "run": run_record(parser.info, None, started),

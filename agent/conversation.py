@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,18 @@ from langchain_core.messages import (
     HumanMessage,
     ToolMessage,
 )
+from langgraph.config import get_stream_writer
 
-from agent.events import Call, Event, TextDelta, ToolFinished, ToolStarted, Turn, TurnFinished
+from agent.events import (
+    Call,
+    Event,
+    TextDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Turn,
+    TurnFinished,
+)
 from agent.evidence import Renderer, comparatives_without_proof
 from agent.llm import chat_model, planner_name
 from agent.parsers import chosen_parser
@@ -29,10 +40,11 @@ from agent.settings import Settings
 from agent.toolbox import Outcome, build_tools, prompt_text
 from parser_model import Parser, ParserInfo, RequestError, ServiceError
 from parser_model.ontology import ontology
-from tools.actions import Bench
+from tools.actions import Bench, Watch
 from tools.case import Case
 from tools.reading import open_scan
 from tools.scan import Scan
+from tools.volumes import Progress
 
 _MOST_MODEL_CALLS = 60
 _MOST_STEPS = 250  # of the agent's graph: about three for each model call
@@ -75,9 +87,10 @@ class Conversation:
         self.case = Case(directory or Path(tempfile.mkdtemp(prefix="parsechat-")))
         self.turns: list[Turn] = []
         self._messages: list[BaseMessage] = []
+        self._watch = Watch()
         self._agent = create_agent(
             model=model or chat_model(self.settings),
-            tools=build_tools(Bench(self.case, self.parser)),
+            tools=build_tools(Bench(self.case, self.parser, lambda: self._watch)),
             system_prompt=prompt_text("system.md"),
             middleware=[ModelCallLimitMiddleware(run_limit=_MOST_MODEL_CALLS, exit_behavior="end")],
         )
@@ -119,8 +132,14 @@ class Conversation:
         """Take over a scale that the user states for a scan."""
         self.case.set_scale(scan, mm_per_pixel)
 
-    def ask(self, question: str) -> Turn:
+    def ask(self, question: str, *, progress: Progress | None = None) -> Turn:
         """Answer a question; waits for the whole answer.
+
+        Parameters
+        ----------
+        question : str
+        progress : callable, optional
+            Told how many slices of a volume are done, and of how many.
 
         Raises
         ------
@@ -134,6 +153,8 @@ class Conversation:
             async for event in self.stream(question):
                 if isinstance(event, TurnFinished):
                     return event.turn
+                if isinstance(event, ToolProgress) and progress is not None:
+                    progress(event.done, event.total)
             raise AssertionError("a stream ends with TurnFinished")
 
         return asyncio.run(wait())
@@ -144,7 +165,8 @@ class Conversation:
         Yields
         ------
         Event
-            ToolStarted, ToolFinished, TextDelta, and at last TurnFinished.
+            ToolStarted, ToolProgress, ToolFinished, TextDelta, and at last TurnFinished. Closing
+            the stream ends long work within a few slices.
 
         Raises
         ------
@@ -155,9 +177,11 @@ class Conversation:
         writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
         said: list[BaseMessage] = [HumanMessage(question)]
         start: Any = {"messages": [*self._messages, *said]}
-        with _endpoint_errors():
+        with _endpoint_errors(), self._followed():
             async for mode, event in self._agent.astream(
-                start, config={"recursion_limit": _MOST_STEPS}, stream_mode=["messages", "updates"]
+                start,
+                config={"recursion_limit": _MOST_STEPS},
+                stream_mode=["messages", "updates", "custom"],
             ):
                 said += _new_messages(mode, event)
                 for reported in self._events(mode, event, writing):
@@ -182,7 +206,25 @@ class Conversation:
     def _said(self, question: str) -> str:
         return "\n".join([*(turn.question for turn in self.turns), question])
 
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Long work of one answer tells how far it is, and ends with it.
+
+        Tools run in threads that nothing can stop from outside; each keeps the watch it began
+        with, so a stopped answer stays stopped when the next question comes.
+        """
+        stopped = threading.Event()
+        self._watch = Watch(_tell_progress, stopped.is_set)
+        try:
+            yield
+        finally:
+            stopped.set()
+
     def _events(self, mode: str, event: Any, writing: _Writing) -> Iterator[Event]:
+        if mode == "custom":
+            if isinstance(event, ToolProgress):
+                yield event
+            return
         if mode == "messages":
             message, metadata = event
             if metadata.get("langgraph_node") == "model" and isinstance(message, AIMessageChunk):
@@ -197,6 +239,11 @@ class Conversation:
                     yield ToolStarted(str(call["id"]), call["name"], call["args"])
             elif isinstance(message, ToolMessage):
                 yield writing.finish_call(message)
+
+
+def _tell_progress(done: int, total: int) -> None:
+    """Put progress into the stream of the agent whose tool this is."""
+    get_stream_writer()(ToolProgress(done, total))
 
 
 def _new_messages(mode: str, event: Any) -> list[BaseMessage]:

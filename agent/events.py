@@ -19,6 +19,14 @@ class ToolStarted:
 
 
 @dataclass(frozen=True)
+class ToolProgress:
+    """A tool call is under way: so many slices of a volume are done, of so many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class ToolFinished:
     """A tool call ended.
 
@@ -103,4 +111,4 @@ class TurnFinished:
     turn: Turn
 
 
-Event = ToolStarted | ToolFinished | TextDelta | TurnFinished
+Event = ToolStarted | ToolProgress | ToolFinished | TextDelta | TurnFinished

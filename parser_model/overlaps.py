@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parser_model.ontology import ontology
-from parser_model.types import ParsedObject
+
+
+class Outlined(Protocol):
+    """An object with a probability for each pixel: of a picture, or of a volume."""
+
+    @property
+    def target(self) -> str | None: ...
+    @property
+    def present(self) -> bool: ...
+    @property
+    def mask(self) -> NDArray[np.bool_]: ...
+    @property
+    def probability(self) -> NDArray[np.float16]: ...
+
+
+Found = TypeVar("Found", bound=Outlined)
 
 _NESTED: Final = {
     "optic disc": ("optic cup",),
@@ -22,7 +38,7 @@ _NESTED: Final = {
 }
 
 
-def without_overlaps(objects: Sequence[ParsedObject]) -> list[ParsedObject]:
+def without_overlaps(objects: Sequence[Found]) -> list[Found]:
     """Share out the pixels of present objects; drop wholes whose named parts are there.
 
     A pixel claimed by several goes to the one with the highest probability. An object that loses
@@ -42,7 +58,8 @@ def without_overlaps(objects: Sequence[ParsedObject]) -> list[ParsedObject]:
     for index, one in enumerate(chosen):
         mask = owner == index
         if mask.sum() * 2 >= one.mask.sum():
-            kept.append(replace(one, mask=mask))
+            changed: Any = one  # a dataclass, which a protocol cannot say
+            kept.append(replace(changed, mask=mask))
     return kept
 
 

@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tools.case import Case, FoundObject, Measurement
+    from tools.case import Case
+    from tools.found import FoundObject, Measurement
     from tools.measuring import measure_mask as measure
     from tools.reading import list_series, open_scan
     from tools.reading.masks import open_masks
     from tools.scan import Scan
+    from tools.volumes import VolumeObject, parse_volume
     from tools.writing import write_mask_nifti
 
 __all__ = [
@@ -18,18 +20,22 @@ __all__ = [
     "FoundObject",
     "Measurement",
     "Scan",
+    "VolumeObject",
     "list_series",
     "measure",
     "open_masks",
     "open_scan",
+    "parse_volume",
     "write_mask_nifti",
 ]
 
 _HOMES = {
     "Case": ("tools.case", "Case"),
-    "FoundObject": ("tools.case", "FoundObject"),
-    "Measurement": ("tools.case", "Measurement"),
+    "FoundObject": ("tools.found", "FoundObject"),
+    "Measurement": ("tools.found", "Measurement"),
     "Scan": ("tools.scan", "Scan"),
+    "VolumeObject": ("tools.volumes", "VolumeObject"),
+    "parse_volume": ("tools.volumes", "parse_volume"),
     "measure": ("tools.measuring", "measure_mask"),
     "list_series": ("tools.reading", "list_series"),
     "open_masks": ("tools.reading.masks", "open_masks"),

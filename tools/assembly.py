@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tools.measuring.parts import find_parts
+
 Mask = NDArray[np.bool_]
 
 # What the parser doubts between slices where it does not, over at most this length or one slice.
@@ -24,6 +26,7 @@ _DOUBT_MM: Final = 15.0
 _GAP_MM: Final = 5.0
 # A roundish object this many slices wide does not lie in one slice only.
 _FLICKER_SLICES: Final = 3.0
+_TOUCHING: Final = np.ones((3, 3), np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +104,14 @@ def assemble(
     )
 
 
+def main_body(mask: Mask) -> tuple[Mask, float]:
+    """The largest connected part of a mask, and which share of the mask the others were."""
+    parts = find_parts(mask, keep_all=True)
+    if len(parts) < 2:
+        return mask, 0.0
+    return parts.part(1), 1.0 - float(parts.areas[0] / parts.areas.sum())
+
+
 def presence_of(presence: NDArray[np.float64], present: NDArray[np.bool_], mask: Mask) -> float:
     """Presence of an object in a volume, from that in its slices.
 
@@ -149,8 +160,10 @@ def _box(mask: Mask) -> tuple[slice, slice, slice]:
 def _fill(mask: Mask, most: int) -> list[int]:
     """Fill, in place, short gaps along the slices; gives the slices in which that was done.
 
-    An area that lies inside the object in two slices is filled in those between if they hold
-    nothing of the object there: where they hold a part of it, that is its shape.
+    Where an outline lies over another one beyond the gap and the slices between hold nothing of
+    the object there, what lies inside both is filled. Of each two outlines that is at least half
+    of the smaller one: ragged edges are no gaps, and where a slice holds some of the object
+    between them, that is its shape.
     """
     filled: set[int] = set()
     found = mask.copy() if most else mask
@@ -159,17 +172,32 @@ def _fill(mask: Mask, most: int) -> list[int]:
             behind = before + gap + 1
             both: Mask = found[:, :, before] & found[:, :, behind]
             there: Mask = np.asarray(found[:, :, before + 1 : behind].any(axis=2))
-            if not both.any() or np.array_equal(both & there, both):
+            if not (both & ~there).any():
                 continue
-            areas, count = ndimage.label(both, structure=np.ones((3, 3), bool))
-            empty = np.ones(count + 1, bool)
-            empty[areas[there]] = False
-            empty[0] = False
-            new = empty[areas]
+            new = _overlaps(both, there, found[:, :, before], found[:, :, behind])
             if new.any():
                 mask[:, :, before + 1 : behind] |= new[:, :, None]
                 filled.update(range(before + 1, behind))
     return sorted(filled)
+
+
+def _overlaps(both: Mask, there: Mask, before: Mask, behind: Mask) -> Mask:
+    """The areas of `both` without anything `there` that are most of an outline on either side."""
+    areas, count = ndimage.label(both, structure=_TOUCHING)
+    sizes = np.bincount(areas.ravel(), minlength=count + 1)
+    empty = np.ones(count + 1, np.bool_)
+    empty[areas[there]] = empty[0] = False
+    smaller = np.minimum(*(_outline_sizes(plane, areas, count) for plane in (before, behind)))
+    new: Mask = (empty & (2 * sizes >= smaller))[areas]
+    return new
+
+
+def _outline_sizes(plane: Mask, areas: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+    """Pixels of the outline in which each area lies: any pixel of the area tells."""
+    outlines, outlined = ndimage.label(plane, structure=_TOUCHING)
+    belongs = np.zeros(count + 1, np.intp)
+    belongs[areas] = outlines
+    return np.bincount(outlines.ravel(), minlength=outlined + 1)[belongs]
 
 
 def _is_flicker(part: Mask, first: int, whole: Mask, spacing: tuple[float, ...]) -> bool:

@@ -9,147 +9,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parser_model.errors import ToolError
 from parser_model.types import ParsedObject, Recognised
-from tools.measuring.parts import find_parts
+from tools.found import FoundObject, Measurement
+from tools.measuring.parts import Parts, find_parts
+from tools.measuring.slices import key_slice
 from tools.measuring.value import Value
 from tools.overlay import PALETTE, draw_overlay, write_mask_png, write_png
 from tools.scan import Scan
-from tools.units import Unit
+from tools.volumes import VolumeObject
+from tools.writing import write_mask_nifti
 
-
-@dataclass(frozen=True, eq=False)
-class FoundObject:
-    """An object looked for in a scan, found or not.
-
-    Attributes
-    ----------
-    id, scan : str
-    slice : int or None
-        None for pictures.
-    phrase : str
-        The words asked with.
-    target : str or None
-        The ontology's name; None when the phrase is unknown.
-    presence : float or None
-    present : bool
-    mask : (H, W) ndarray of bool
-        The pixels measured, in the frame of the file: parts too small to count are removed.
-    probability : (H, W) ndarray of float16
-    parts : int
-        Connected parts that count.
-    ignored_parts : int
-        Parts that were too small to count.
-    mask_file, overlay_file : Path or None
-        None for an absent object.
-    colour : str
-        As drawn, e.g. "#e69f00".
-    """
-
-    id: str
-    scan: str
-    slice: int | None
-    phrase: str
-    target: str | None
-    presence: float | None
-    present: bool
-    mask: NDArray[np.bool_] = field(repr=False)
-    probability: NDArray[np.float16] = field(repr=False)
-    parts: int
-    ignored_parts: int
-    mask_file: Path | None
-    overlay_file: Path | None
-    colour: str
-
-    @property
-    def name(self) -> str:
-        """What to call it: the words asked with, without a leading article."""
-        words = self.phrase.split()
-        return " ".join(words[1:] if words and words[0].lower() in ("the", "a", "an") else words)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As `ask --json` gives it."""
-        return {
-            "id": self.id,
-            "scan": self.scan,
-            "slice": self.slice,
-            "phrase": self.phrase,
-            "target": self.target,
-            "presence": None if self.presence is None else round(self.presence, 4),
-            "present": self.present,
-            "parts": self.parts,
-            "mask_file": str(self.mask_file) if self.mask_file else None,
-            "overlay_file": str(self.overlay_file) if self.overlay_file else None,
-        }
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A value filed in a case.
-
-    Attributes
-    ----------
-    id : str
-    object : str or None
-        The mask it belongs to.
-    measured : Value
-    derived_from : tuple of str
-        Measurements it was computed from.
-    """
-
-    id: str
-    object: str | None
-    measured: Value
-    derived_from: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Name of the measurement, e.g. "area"."""
-        return self.measured.name
-
-    @property
-    def part(self) -> int | None:
-        """The part measured; None for the whole mask."""
-        return self.measured.part
-
-    @property
-    def value(self) -> float | tuple[float, ...]:
-        """The number, or the coordinates of a position."""
-        return self.measured.value
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of `value`."""
-        return self.measured.unit
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the range."""
-        return self.measured.low
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of the range."""
-        return self.measured.high
-
-    @property
-    def text(self) -> str:
-        """As a person reads it, in a sensible unit."""
-        return self.measured.text()
-
-    def as_dict(self) -> dict[str, Any]:
-        """As `ask --json` gives it."""
-        entry = self.measured.as_dict()
-        entry.pop("endpoints", None)
-        start = {"id": self.id, "object": self.object}
-        return {**start, **entry, "derived_from": list(self.derived_from)}
+__all__ = ["Case", "FoundObject", "Measurement"]
 
 
 class Case:
@@ -242,28 +119,46 @@ class Case:
             raise ToolError(f"{name} ({found.name}) was not found in {found.scan}.")
         return found
 
-    def known_object(self, scan: str, target: str | None, phrase: str) -> FoundObject | None:
-        """The object of a target in a scan, when it was looked for before."""
+    def known_object(
+        self, scan: str, target: str | None, phrase: str, slice: int | None = None
+    ) -> FoundObject | None:
+        """The object of a target in a scan, when it was looked for before.
+
+        `slice` is the one that is looked at alone; None for pictures and whole volumes.
+        """
         for found in self.objects.values():
             same = found.target == target if target else found.phrase == phrase
-            if found.scan == scan and same:
+            if found.scan == scan and found.looked_at == slice and same:
                 return found
         return None
 
     def add_object(
-        self, scan: str, parsed: ParsedObject, *, slice: int | None = None
+        self, scan: str, parsed: ParsedObject | VolumeObject, *, slice: int | None = None
     ) -> FoundObject:
-        """File what a parser found: number it, clean its mask, write mask and overlay."""
+        """File what a parser found: number it, clean its mask, write mask and overlay.
+
+        Parameters
+        ----------
+        scan : str
+        parsed : ParsedObject or VolumeObject
+            In a picture, a slice of a stack, or a volume.
+        slice : int, optional
+            Which slice was looked at, where one of a stack was.
+        """
         name = f"mask-{len(self.objects) + 1}"
         parts = find_parts(parsed.mask)
         colour = PALETTE[len(self.objects) % len(PALETTE)]
         mask_file = overlay_file = None
+        notes: tuple[str, ...] = ()
+        if isinstance(parsed, VolumeObject):
+            slice = key_slice(parts.mask) if parsed.present else None
+            notes = parsed.notes
         if parsed.present:
-            mask_file = self.directory / f"{name}.png"
+            mask_file = self._write_mask(name, scan, parts, slice)
             overlay_file = self.directory / f"{name}-overlay.png"
-            write_mask_png(mask_file, parts.mask)
+            section = parts.mask if parts.mask.ndim == 2 else parts.mask[:, :, slice]
             picture = self.scans[scan].display(slice)
-            write_png(overlay_file, draw_overlay(picture, [parts.mask], colours=[colour]))
+            write_png(overlay_file, draw_overlay(picture, [section], colours=[colour]))
         found = FoundObject(
             id=name,
             scan=scan,
@@ -279,10 +174,26 @@ class Case:
             mask_file=mask_file,
             overlay_file=overlay_file,
             colour=colour,
+            notes=notes,
         )
         self.objects[name] = found
         self._write_index()
         return found
+
+    def _write_mask(self, name: str, scan: str, parts: Parts, slice: int | None) -> Path:
+        """The pixels measured, in the frame of the file: NIfTI of volumes, else PNG."""
+        whole = self.scans[scan]
+        if not whole.is_volume:
+            path = self.directory / f"{name}.png"
+            write_mask_png(path, parts.mask)
+            return path
+        mask = parts.mask
+        if mask.ndim == 2:  # one slice of a volume, in its place
+            mask = np.zeros(whole.shape, np.bool_)
+            mask[:, :, slice] = parts.mask
+        path = self.directory / f"{name}.nii.gz"
+        write_mask_nifti(path, mask, whole)
+        return path
 
     def add_measurements(
         self,

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from parser_model.errors import RequestError, ToolError
 from parser_model.types import ParsedImage, ParsedObject, Parser
-from tools.assembly import Assembled, assemble, presence_of
+from tools.assembly import Assembled, assemble, main_body, presence_of
 from tools.measuring.slices import key_slice
+from tools.preparing import picture_for
 from tools.scan import Scan
 
 Progress = Callable[[int, int], None]
@@ -26,6 +27,14 @@ Cancelled = Callable[[], bool]
 
 # Slices given to the parser at once: enough to fill two cores, few enough to stop soon.
 _AT_ONCE: Final = 4
+_ONE_PIECE: Final = frozenset(
+    {
+        "bladder", "gallbladder", "left heart atrium", "left heart ventricle", "left kidney",
+        "left lung", "liver", "myocardium", "pancreas", "prostate", "right heart ventricle",
+        "right kidney", "right lung", "spleen", "stomach",
+    }
+)  # fmt: skip
+_SAID_FROM: Final = 0.02  # a smaller share of an organ is not worth a sentence
 _INSIDE: Final = 0.5
 _FAR: Final = 0.01  # what is less likely is kept as zero
 
@@ -120,7 +129,7 @@ def parse_volume(
         if cancelled is not None and cancelled():
             raise ToolError(f"Stopped after {start} of {slices} slices; nothing was measured.")
         some = range(start, min(start + _AT_ONCE, slices))
-        images = [ParsedImage(scan.display(k), stack_size=slices) for k in some]
+        images = [ParsedImage(picture_for(parser, scan, k), stack_size=slices) for k in some]
         rows = parser.parse(images, phrases, modality=modality, site=site)
         for k, row in zip(some, rows, strict=True):
             for look, one in zip(looks, row, strict=True):
@@ -159,21 +168,23 @@ class _Look:
 
     def finished(self, phrase: str, spacing_mm: tuple[float, ...] | None) -> VolumeObject:
         """The object in the volume."""
+        target = self._target()
         made = assemble(self._outlined, self._present, spacing_mm)
-        present = bool(made.mask.any())
+        mask, apart = main_body(made.mask) if target in _ONE_PIECE else (made.mask, 0.0)
+        present = bool(mask.any())
         known = np.array([p for p in self._presence if p is not None], np.float64)
         judged = len(known) == len(self._presence)
         return VolumeObject(
             phrase=phrase,
-            target=self._target(),
+            target=target,
             probability=self._probability,
-            mask=made.mask,
-            presence=presence_of(known, self._present, made.mask) if judged else None,
+            mask=mask,
+            presence=presence_of(known, self._present, mask) if judged else None,
             present=present,
             slice_presence=tuple(self._presence),
-            key_slice=key_slice(made.mask) if present else None,
+            key_slice=key_slice(mask) if present else None,
             encoded=self._encoded,
-            notes=_told(made),
+            notes=_told(made, apart),
         )
 
     def _target(self) -> str | None:
@@ -182,19 +193,23 @@ class _Look:
         return max(dict.fromkeys(known), key=known.count) if known else None
 
 
-def _told(made: Assembled) -> tuple[str, ...]:
-    """What assembling changed, as a person reads it."""
+def _told(made: Assembled, apart: float) -> tuple[str, ...]:
+    """What putting together changed, as a person reads it."""
     notes = []
     if made.filled:
+        where = (
+            f"slice {made.filled[0] + 1}" if len(made.filled) == 1 else f"{len(made.filled)} slices"
+        )
         notes.append(
-            f"filled in between its neighbours in {_slices(made.filled)}, where nothing was "
-            "outlined"
+            f"In {where} between others nothing was outlined; what lies inside the outlines before "
+            "and behind was filled in."
         )
     if made.flickers:
         outlines = "1 outline" if made.flickers == 1 else f"{made.flickers} outlines"
-        notes.append(f"{outlines} in a single slice left out, as the slices beside hold nothing")
+        notes.append(f"{outlines} in a single slice, with nothing in the slices beside, left out.")
+    if apart >= _SAID_FROM:
+        notes.append(
+            f"{100 * apart:.0f} % of what was outlined lies apart from the main body and was left "
+            "out, as this organ is one piece."
+        )
     return tuple(notes)
-
-
-def _slices(indices: Sequence[int]) -> str:
-    return f"slice {indices[0] + 1}" if len(indices) == 1 else f"{len(indices)} slices"

@@ -20,7 +20,14 @@ from chainlit.session import WebsocketSession
 
 from agent.chat import present, samples, uploads
 from agent.chat.sessions import ChatSession, registry
-from agent.events import Event, TextDelta, ToolFinished, ToolStarted, TurnFinished
+from agent.events import (
+    Event,
+    TextDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    TurnFinished,
+)
 from parser_model.errors import ParsechatError
 
 log = structlog.get_logger("parsechat.chat")
@@ -129,6 +136,7 @@ async def _answer(session: ChatSession, question: str) -> None:
     """Stream one answer: tools as steps, then text, then the picture with its masks."""
     reply = cl.Message(content="")
     steps: dict[str, cl.Step] = {}
+    titles: dict[str, str] = {}
     # Closed at once when the person presses stop, not when the garbage is collected.
     stream = cast("AsyncGenerator[Event, None]", session.conversation.stream(question))
     try:
@@ -136,9 +144,12 @@ async def _answer(session: ChatSession, question: str) -> None:
             async for event in events:
                 match event:
                     case ToolStarted():
-                        steps[event.call_id] = await _step(session, event)
+                        steps[event.call_id] = step = await _step(session, event)
+                        titles[event.call_id] = step.name
+                    case ToolProgress():
+                        await _tell(steps, titles, event)
                     case ToolFinished():
-                        await _finish(steps.pop(event.call_id, None), event)
+                        await _finish(steps.pop(event.call_id, None), titles, event)
                     case TextDelta():
                         await reply.stream_token(event.text)
                     case TurnFinished():
@@ -173,10 +184,17 @@ async def _step(session: ChatSession, event: ToolStarted) -> cl.Step:
     return step
 
 
-async def _finish(step: cl.Step | None, event: ToolFinished) -> None:
+async def _tell(steps: dict[str, cl.Step], titles: dict[str, str], event: ToolProgress) -> None:
+    """Say in the step that is under way how far it is."""
+    for call_id, step in steps.items():
+        step.name = present.under_way(titles[call_id], event)
+        await step.update()
+
+
+async def _finish(step: cl.Step | None, titles: dict[str, str], event: ToolFinished) -> None:
     if step is None:
         return
-    step.name += f" · {present.seconds(event.seconds)}"
+    step.name = f"{titles[event.call_id]} · {present.seconds(event.seconds)}"
     step.output = present.step_result(event)
     step.is_error = not event.ok
     await step.update()

@@ -8,6 +8,7 @@ one is reduced.
 from __future__ import annotations
 
 import io
+import re
 from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAX_SIDE = 2048
 MIN_SIDE = 900
 CACHE_BYTES = 48 * 1024 * 1024
+_ON_SLICE = re.compile(r"(?P<item>.+)-slice-(?P<slice>\d{1,6})")
 
 
 class PictureCache:
@@ -72,7 +74,7 @@ def render(conversation: Conversation, item: str) -> bytes | None:
     conversation : Conversation
     item : str
         "scan-1" the scan, "mask-1" its coloured area, "mask-1-outline" its rim, "mask-1-overlay"
-        scan and mask in one picture.
+        scan and mask in one picture; all but the last with "-slice-17" for a slice of a stack.
 
     Returns
     -------
@@ -80,8 +82,14 @@ def render(conversation: Conversation, item: str) -> bytes | None:
         None where the case holds no such thing.
     """
     case = conversation.case
+    slice = None
+    if chosen := _ON_SLICE.fullmatch(item):
+        item, slice = chosen["item"], int(chosen["slice"])
     if item in case.scans:
-        picture = np.asarray(case.scans[item].display())
+        scan = case.scans[item]
+        if slice is not None and not (len(scan.shape) == 3 and slice < scan.shape[2]):
+            return None
+        picture = np.asarray(scan.display() if slice is None else scan.display(slice))
         return _png(_resized(Image.fromarray(picture), *canvas_size(*picture.shape[:2])))
     name, kind = item, "area"
     for suffix in ("outline", "overlay"):
@@ -93,7 +101,12 @@ def render(conversation: Conversation, item: str) -> bytes | None:
     if kind == "overlay":
         path = found.overlay_file
         return path.read_bytes() if path is not None and path.is_file() else None
-    return _layer(np.asarray(found.mask, dtype=bool), found.colour, outline=kind == "outline")
+    mask = found.mask
+    if mask.ndim == 3:
+        if slice is None or slice >= mask.shape[2]:
+            return None
+        mask = mask[:, :, slice]
+    return _layer(np.asarray(mask, dtype=bool), found.colour, outline=kind == "outline")
 
 
 def _layer(mask: NDArray[np.bool_], colour: str, *, outline: bool) -> bytes:

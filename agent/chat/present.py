@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.events import ToolFinished, Turn
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.events import ToolFinished, ToolProgress, Turn
 from agent.evidence import UNVERIFIED
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ SOURCES = {
     "user": "the scale you gave",
 }
 MODALITIES = {"fundus": "retinal photograph", "endoscope": "endoscopy", "X-Ray": "X-ray"}
+_MOST_VIEWS = 3  # slices of one volume beside one answer
 _LENGTHS = ("mm", "mm2", "mm3", "cm", "cm2", "mL", "um", "1/mm2")
 
 _TOOLS = {
@@ -78,6 +82,11 @@ def step_result(event: ToolFinished) -> str:
     return f"{event.summary}\n\n{' · '.join(notes)}"
 
 
+def under_way(title: str, event: ToolProgress) -> str:
+    """The title of a step that is under way, e.g. "Find liver · slice 24 of 200"."""
+    return f"{title} · slice {event.done} of {event.total}"
+
+
 def seconds(value: float) -> str:
     """Write a duration, e.g. "0.41 s"."""
     return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
@@ -104,8 +113,11 @@ def source_of(unit: str, spacing_source: str | None) -> str:
     }.get(unit, "")
 
 
-def scan_facts(case: Case, scan_id: str) -> str:
-    """Describe a scan in a line, e.g. "CT · 128 × 128 px · 0.66 × 0.66 mm per pixel"."""
+def scan_facts(case: Case, scan_id: str, slice: int | None = None) -> str:
+    """Describe a scan in a line, e.g. "CT · 128 × 128 px · 0.66 × 0.66 mm per pixel".
+
+    With a slice also " · slice 3 of 9 · 5.0 mm from slice to slice", counted from 1.
+    """
     scan = case.scans[scan_id]
     modality = case.modality(scan_id)
     facts = [MODALITIES.get(modality, modality)] if modality else []
@@ -115,6 +127,11 @@ def scan_facts(case: Case, scan_id: str) -> str:
         facts.append("no pixel spacing")
     else:
         facts.append(f"{number(spacing[1])} × {number(spacing[0])} mm per pixel")
+    if slice is not None:
+        kind = "slice" if scan.is_volume else "frame"
+        facts.append(f"{kind} {slice + 1} of {scan.shape[2]}")
+        if spacing is not None and len(spacing) == 3:
+            facts.append(f"{number(spacing[2])} mm from slice to slice")
     return " · ".join(facts)
 
 
@@ -140,7 +157,11 @@ def signature(session: ChatSession) -> str:
 
 
 def overlays(session: ChatSession, turn: Turn) -> list[dict[str, Any]]:
-    """Return one set of ScanOverlay props for each scan the answer refers to."""
+    """Return one set of ScanOverlay props for each picture that shows what the answer refers to.
+
+    Objects of a volume are shown on the slice where they are largest; where these are many, all
+    on the one slice that shows most of them.
+    """
     case = session.conversation.case
     by_scan: dict[str, list[FoundObject]] = {}
     for object_id in turn.object_ids:
@@ -148,17 +169,40 @@ def overlays(session: ChatSession, turn: Turn) -> list[dict[str, Any]]:
         if found is not None:
             by_scan.setdefault(found.scan, []).append(found)
     made = [
-        _overlay(session, scan_id, found, turn)
-        for scan_id, found in by_scan.items()
+        _overlay(session, scan_id, slice, found, turn)
+        for scan_id, objects in by_scan.items()
         if scan_id in case.scans
+        for slice, found in _views(objects)
     ]
     if made:  # once, below the last picture
         made[-1] |= {"warnings": turn.warnings, "signature": signature(session)}
     return made
 
 
+def _views(objects: Sequence[FoundObject]) -> list[tuple[int | None, list[FoundObject]]]:
+    """Which slices of a scan to show, each with its objects; None for a picture."""
+    slices = list(dict.fromkeys(one.slice for one in objects if one.slice is not None))
+    if not slices:
+        return [(None, list(objects))]
+    if len(slices) > _MOST_VIEWS:
+        most = max(slices, key=lambda k: sum(bool(section(one, k).any()) for one in objects))
+        return [(most, list(objects))]
+    views: list[tuple[int | None, list[FoundObject]]]
+    views = [(k, [one for one in objects if one.slice == k]) for k in slices]
+    views[0][1].extend(one for one in objects if one.slice is None)  # absent from a volume
+    return views
+
+
+def section(found: FoundObject, slice: int | None) -> NDArray[np.bool_]:
+    """(H, W) bool: the mask of a picture as it is, of a volume on a slice."""
+    if slice is None or not found.in_volume:
+        return found.mask
+    plane: NDArray[np.bool_] = found.mask[:, :, slice]
+    return plane
+
+
 def _overlay(
-    session: ChatSession, scan_id: str, found: list[FoundObject], turn: Turn
+    session: ChatSession, scan_id: str, slice: int | None, found: list[FoundObject], turn: Turn
 ) -> dict[str, Any]:
     case = session.conversation.case
     scan = case.scans[scan_id]
@@ -171,13 +215,13 @@ def _overlay(
     return {
         "scan": {
             "id": scan_id,
-            "url": session.url(scan_id),
-            "facts": scan_facts(case, scan_id),
+            "url": session.url(_item(scan_id, slice)),
+            "facts": scan_facts(case, scan_id, slice),
             "credit": session.credits.get(scan_id, ""),
             "aspect": round(width * stretch / height, 4),
             "hasScale": spacing is not None,
         },
-        "layers": [_layer(session, item) for item in found],
+        "layers": [_layer(session, item, slice) for item in found],
         "measurements": [
             _row(item, scan.geometry.spacing_source, _compared(case, item))
             for item in rows
@@ -186,8 +230,13 @@ def _overlay(
     }
 
 
-def _layer(session: ChatSession, found: FoundObject) -> dict[str, Any]:
-    shown = found.present and bool(found.mask.any())
+def _item(name: str, slice: int | None) -> str:
+    """What `pictures.render` calls a scan or layer, of a stack on one slice."""
+    return name if slice is None else f"{name}-slice-{slice}"
+
+
+def _layer(session: ChatSession, found: FoundObject, slice: int | None) -> dict[str, Any]:
+    shown = found.present and bool(section(found, slice).any())
     same = found.target is None or found.target == found.name
     return {
         "id": found.id,
@@ -195,8 +244,8 @@ def _layer(session: ChatSession, found: FoundObject) -> dict[str, Any]:
         "colour": found.colour,
         "present": found.present,
         "presence": None if found.presence is None else round(found.presence, 2),
-        "area": session.url(found.id) if shown else None,
-        "outline": session.url(f"{found.id}-outline") if shown else None,
+        "area": session.url(_item(found.id, slice)) if shown else None,
+        "outline": session.url(_item(f"{found.id}-outline", slice)) if shown else None,
         "overlay": session.url(f"{found.id}-overlay") if shown else None,
     }
 

@@ -27,7 +27,8 @@ class References:
         self._ids: dict[tuple[str | None, str], str] = {}
         for result in results:
             for entry in result.content.get("measurements", []):
-                self._ids[(entry.get("object"), entry["name"])] = entry["id"]
+                name = " of ".join(filter(None, (entry["name"], entry.get("of"))))
+                self._ids[(entry.get("object"), name)] = entry["id"]
 
     def get(self, object_id: str | None, name: str, unit: str | None = None) -> str | None:
         """``[[m-3]]`` or ``[[m-3 in cm]]``, None when it was not measured."""
@@ -117,10 +118,12 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
     if request.kind == "exists":
         where = _position(found, results)
         seen = f"Yes, I see the {name}{where}"
-        share = refs.get(one, "fraction_of_image")
+        share, volume = refs.get(one, "fraction_of_image"), refs.get(one, "volume")
+        if volume:
+            return [f"{seen}; it takes up {volume}{_largest_on(one, refs)}."]
         return [f"{seen}; it covers {share} of the image." if share else f"{seen}."]
     if request.kind == "where":
-        return _located(name, one, _position(found, results), refs)
+        return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
         return _counted(found, refs)
     return _measured(request, found, refs)
@@ -137,6 +140,12 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     elif several and count and set(request.quantities) & set(SIZE):
         sentences.append(f"I find the {name} in {count} separate parts.")
     covers = "Together they cover" if several else f"The {name} {_verb(name, 'cover')}"
+    volume = refs.get(one, "volume", _volume_unit(unit))
+    if volume:
+        takes = "Together they take" if several else f"The {name} {_verb(name, 'take')}"
+        sentences.append(f"{takes} up {volume}{_largest_on(one, refs)}.")
+    elif "slice" in request.quantities and refs.get(one, "slice"):
+        sentences.append(f"The {name} {_be(name)} largest on slice {refs.get(one, 'slice')}.")
     if area and share:
         sentences.append(f"{covers} {area}, which is {share} of the image.")
     elif area:
@@ -149,7 +158,9 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
         owner = "Their" if _plural(name) else "Its"
         whose = "The largest part measures" if several else f"{owner} longest diameter is"
         joint = "at its longest and" if several else "and the diameter across it"
-        tail = " across." if several else "."
+        tail = " across" if several else ""
+        on = refs.get(one, "slice of longest_diameter")
+        tail += f", measured on slice {on}." if on else "."
         sentences.append(f"{whose} {longest} {joint} {across}{tail}")
     for quantity, words in _PLAIN.items():
         value = refs.get(one, quantity, unit if quantity in _LENGTHS else None)
@@ -175,14 +186,33 @@ _PLAIN = {
 }
 
 
+def _largest_on(one: str, refs: References) -> str:
+    """The key slice of an object in a volume."""
+    key = refs.get(one, "slice")
+    return f", largest on slice {key}" if key else ""
+
+
+def _volume_unit(unit: str | None) -> str | None:
+    """Unit of a volume where any was named: "in cm" means mL, which are cubic centimetres."""
+    cubes = {"mm": "mm3", "cm": "mL", "mm²": "mm3", "cm²": "mL", "mm2": "mm3", "cm2": "mL"}
+    return cubes.get(unit, unit) if unit else None
+
+
+def _be(name: str) -> str:
+    return "are" if _plural(name) else "is"
+
+
 def _area_unit(unit: str | None) -> str | None:
     """Unit of an area where a length was named: "in cm" means square centimetres."""
     squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
     return squares.get(unit, unit) if unit else None
 
 
-def _located(name: str, one: str, position: str, refs: References) -> list[str]:
-    sentences = [f"The {name} {'are' if _plural(name) else 'is'}{position}, as you look at it."]
+def _located(found: dict[str, Any], position: str, refs: References) -> list[str]:
+    name, one = _named(found), found["id"]
+    key = refs.get(one, "slice")
+    on = f" on slice {key}, where the outline is largest" if key else ""
+    sentences = [f"The {name} {_be(name)}{position}{on}, as you look at it."]
     centre = refs.get(one, "centroid")
     if centre:
         owner = "Their" if _plural(name) else "Its"
@@ -195,6 +225,7 @@ def _located(name: str, one: str, position: str, refs: References) -> list[str]:
 def _counted(found: dict[str, Any], refs: References) -> list[str]:
     name, one = _named(found), found["id"]
     count, area, dense = (refs.get(one, what) for what in ("count", "area", "density"))
+    volume = refs.get(one, "volume")
     if not count:
         return [f"I found the {name} but could not count it."]
     if ontology().is_many(found.get("target")):
@@ -205,6 +236,7 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
         counted,
         f"That is {dense} of the image." if dense else "",
         f"Together they cover {area}." if area else "",
+        f"Together they take up {volume}." if volume else "",
     ]
 
 
@@ -229,17 +261,18 @@ def _compared(
     if entry["name"] == "fraction_of":
         return [f"The {_named(a)} {_verb(_named(a), 'cover')} {value} of the {_named(b)}."]
     larger = compared.content.get("larger")
-    first, second = refs.get(a["id"], "area"), refs.get(b["id"], "area")
+    size, verb = ("volume", "measure") if a.get("in_volume") else ("area", "cover")
+    first, second = refs.get(a["id"], size), refs.get(b["id"], size)
     sizes = (
-        f"The {_named(a)} {_verb(_named(a), 'cover')} {first} and the {_named(b)} {second}."
+        f"The {_named(a)} {_verb(_named(a), verb)} {first} and the {_named(b)} {second}."
         if first and second
         else ""
     )
     if larger == "equal":
-        verdict = "They are equally large; the ratio of their areas is"
+        verdict = f"They are equally large; the ratio of their {size}s is"
     else:
         bigger = _named(a) if larger == a["id"] else _named(b)
-        verdict = f"The {bigger} is larger; the area of the {_named(a)} over the {_named(b)} is"
+        verdict = f"The {bigger} is larger; the {size} of the {_named(a)} over the {_named(b)} is"
     return [sizes, f"{verdict} {value}."]
 
 
@@ -249,8 +282,11 @@ def _everything(segmented: Result, refs: References) -> str:
         return f"I recognise nothing that I was trained on. {_offer(segmented.content)}"
     lines = []
     for one in found:
-        share = refs.get(one["id"], "fraction_of_image")
-        lines.append(f"- {_named(one)}" + (f": {share} of the image" if share else ""))
+        share, volume = (refs.get(one["id"], name) for name in ("fraction_of_image", "volume"))
+        if volume:
+            lines.append(f"- {_named(one)}: {volume}{_largest_on(one['id'], refs)}")
+        else:
+            lines.append(f"- {_named(one)}" + (f": {share} of the image" if share else ""))
     return "I recognise:\n" + "\n".join(lines)
 
 
@@ -260,7 +296,11 @@ def _absent(found: dict[str, Any]) -> str:
         return f'I do not know what "{found["phrase"]}" is in a picture like this.'
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
     article = "any" if _plural(name) else "an" if name[:1] in "aeiou" else "a"
-    return f"I don't see {article} {name} in this image{presence}."
+    return f"I don't see {article} {name} in this {_kind(found)}{presence}."
+
+
+def _kind(found: dict[str, Any]) -> str:
+    return "volume" if found.get("in_volume") else "image"
 
 
 def _offer(content: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from langchain_core.runnables import Runnable
 
 from agent.planner.compose import Result, compose
 from agent.planner.understand import Request, understand
+from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
 
 _CallPlan = tuple[str, dict[str, Any]]
@@ -165,15 +166,20 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
 
 def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
     """Quantities to measure for an object, in the order of the answer."""
+    size = "volume" if found.get("in_volume") else "area"
     if request.kind in ("count", "density"):
-        return ["count", "area"]
+        return ["count", size]
     if request.kind == "where":
-        return ["centroid", "bounding_box"]
+        return ["slice"] if found.get("in_volume") else ["centroid", "bounding_box"]
     if request.kind in ("exists", "everything"):
+        if found.get("in_volume"):
+            return ["volume", "slice"]
         return ["fraction_of_image", "centroid"]
     if request.kind in ("compare", "share"):
-        return ["area"]
+        return [size]
     wanted = list(request.quantities)
+    if found.get("in_volume") and request.quantities == SIZE:
+        wanted = list(SIZE_IN_VOLUME)
     if found["parts"] > 1 and "count" not in wanted:
         wanted.insert(0, "count")
     return wanted

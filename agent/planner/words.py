@@ -7,6 +7,7 @@ import re
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
 NUMBERS = ("count", "density", "area")
+SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter")
 BRIGHTNESS = ("mean_intensity", "sd_intensity", "min_intensity", "max_intensity")
 
 
@@ -29,6 +30,11 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         DIAMETERS,
     ),
     (_any("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
+    (_any("volume", "how many m[lL]", "cubic"), ("volume",)),
+    (
+        _any("(?:which|what|best|key|largest|how many) slices?", "slice number"),
+        ("slice",),
+    ),
     (_any("perimeter", "circumference", "outline length"), ("perimeter",)),
     (_any("round", "circular", "circularity", "roundness"), ("circularity",)),
     (_any("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
@@ -60,7 +66,8 @@ TREATMENT = _any(
 )  # fmt: skip
 
 UNIT = re.compile(
-    r"\bin (mm|cm|millimet\w+|centimet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²)\b",
+    r"\bin (mm|cm|millimet\w+|centimet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²|"
+    r"ml|millilit\w+|cc|cm3|cm³|mm3|mm³)(?!\w)",
     re.IGNORECASE,
 )
 
@@ -78,7 +85,9 @@ DESCRIBE = re.compile(
 )
 WHERE = _any("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
 COUNT = _any("how many", "count", "number of")
-NOT_A_COUNT = re.compile(r"how many (?:percent|mm|cm|pixels|millimet|centimet)", re.IGNORECASE)
+NOT_A_COUNT = re.compile(
+    r"how many (?:percent|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)", re.IGNORECASE
+)
 PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
     re.IGNORECASE,

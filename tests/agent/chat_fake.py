@@ -66,6 +66,8 @@ class FakeObject:
     mask_file: Path | None = None
     overlay_file: Path | None = None
     colour: str = "#2dd4bf"
+    slice: int | None = None
+    in_volume: bool = False
 
     @property
     def name(self) -> str:

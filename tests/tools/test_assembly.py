@@ -68,6 +68,15 @@ def test_what_is_outlined_in_the_gap_is_its_shape():
     assert np.array_equal(assemble(waist, found_in(waist), THIN).mask, waist)
 
 
+def test_ragged_edges_are_no_gaps():
+    """A pixel of the rim that one slice lacks is noise of the outline, not a hole in the organ."""
+    organ = np.zeros(SHAPE, bool)
+    organ[10:30, 10:30, 5:25] = True
+    ragged = organ.copy()
+    ragged[10, 12:18, 10] = False
+    assert np.array_equal(assemble(ragged, found_in(ragged), THIN).mask, ragged)
+
+
 def test_a_gap_in_one_of_two_organs_is_filled():
     """The other one is outlined in that slice, so the slice itself is not empty."""
     both = np.zeros(SHAPE, bool)

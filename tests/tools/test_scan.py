@@ -60,7 +60,7 @@ def test_slices_make_a_volume_and_frames_do_not():
     with pytest.raises(ValueError, match="no stack"):
         Scan(grey(4, 5), Geometry(), stack_of="slices")
     with pytest.raises(ValueError, match="kind of stack"):
-        Scan(grey(4, 5, 3), Geometry(), stack_of="echoes")
+        Scan(grey(4, 5, 3), Geometry(), stack_of="echoes")  # type: ignore[arg-type]
 
 
 def test_pixels_are_read_only_and_the_callers_array_is_not():

@@ -9,7 +9,7 @@ from tools.actions.decline import decline
 from tools.actions.describe import describe_scan
 from tools.actions.find import find_everything
 from tools.actions.measure import measure_object
-from tools.actions.result import ActionResult, Bench
+from tools.actions.result import ActionResult, Bench, Watch
 from tools.actions.scale import set_scale
 from tools.actions.segment import segment
 from tools.actions.show import show
@@ -25,4 +25,4 @@ ACTIONS: dict[str, Callable[..., ActionResult]] = {
     "decline": decline,
 }
 
-__all__ = ["ACTIONS", "ActionResult", "Bench"]
+__all__ = ["ACTIONS", "ActionResult", "Bench", "Watch"]

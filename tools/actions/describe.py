@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tools.actions.looking import kind_of, recognise
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import kind_of, offers, recognise, scan_warnings
+from tools.actions.segment import offers, scan_warnings
 
 
 def describe_scan(bench: Bench, scan: str | None = None) -> ActionResult:

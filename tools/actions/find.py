@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from parser_model.ontology import ontology
 from parser_model.overlaps import without_overlaps
 from parser_model.types import ParsedObject, finder_of
+from tools.actions.looking import kind_of, look, looks_foreign, recognise, slice_alone
 from tools.actions.result import ActionResult, Bench
-from tools.actions.segment import (
-    kind_of,
-    look,
-    looks_foreign,
-    recognise,
-    report,
-    targets_for,
-)
+from tools.actions.segment import report, targets_for
 from tools.preparing import picture_for
+from tools.volumes import VolumeObject
 
 # Unasked, a finding is a claim: it takes more than the even odds that answer a question.
 _SURE_OF_FINDING = 0.9
@@ -34,28 +31,32 @@ def find_everything(bench: Bench, scan: str | None = None) -> ActionResult:
     name, picture = bench.case.scan(scan)
     encoded_here = recognise(bench, name)
     foreign = looks_foreign(bench.case, name)
-    finder = finder_of(bench.parser)
+    alone = slice_alone(picture)
+    parsed: Sequence[ParsedObject | VolumeObject]
+    kept: Sequence[ParsedObject | VolumeObject]
+    finder = None if picture.is_volume else finder_of(bench.parser)
     if finder is not None:
         stated, site = kind_of(bench.case, name)
-        pixels = picture_for(bench.parser, picture, picture.middle_slice)
+        pixels = picture_for(bench.parser, picture, alone)
         parsed = finder.find(pixels, modality=stated, site=site)
-        encoded = any(one.encoded for one in parsed)
         kept = [one for one in parsed if not _doubtful(one, foreign)]
     else:
-        parsed, encoded = look(bench, name, picture, targets_for(bench, name))
+        parsed = look(bench, name, targets_for(bench, name))
         kept = without_overlaps([one for one in parsed if not _doubtful(one, foreign)])
+    encoded = any(one.encoded for one in parsed)
     modality = bench.case.modality(name)
     found = []
     for one in kept:
-        known = bench.case.known_object(name, ontology().resolve(one.phrase, modality), one.phrase)
-        found.append(known or bench.case.add_object(name, one, slice=picture.middle_slice))
+        target = ontology().resolve(one.phrase, modality)
+        known = bench.case.known_object(name, target, one.phrase, alone)
+        found.append(known or bench.case.add_object(name, one, slice=alone))
     result = report(bench, name, found, encoded or encoded_here)
     if not found:
         result.content["note"] = "nothing was recognised"
     return result
 
 
-def _doubtful(one: ParsedObject, foreign: bool) -> bool:
+def _doubtful(one: ParsedObject | VolumeObject, foreign: bool) -> bool:
     """True for a finding (tumour, bleeding) that nobody asked for and that is not near certain."""
     if one.target is None or not ontology().is_lesion(one.target):
         return False

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from parser_model.errors import ToolError
 from parser_model.ontology import ontology
 from parser_model.range_calibration import ranges_of
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import scan_warnings
-from tools.case import FoundObject
+from tools.found import FoundObject, Measurement
 from tools.measuring import RangeRule, Value, measure_mask
 from tools.measuring.ranges import QUANTITY_OF
 from tools.scan import Scan
 
 Quantity = Literal[
+    "volume",
     "area",
     "fraction_of_image",
     "longest_diameter",
     "perpendicular_diameter",
+    "short_axis",
+    "max_3d_diameter",
+    "slice",
     "count",
     "density",
-    "short_axis",
     "centroid",
     "bounding_box",
     "perimeter",
     "circularity",
+    "major_axis",
+    "minor_axis",
+    "least_axis",
+    "elongation",
+    "flatness",
+    "sphericity",
+    "surface_area",
+    "volume_mesh",
     "mean_intensity",
     "sd_intensity",
     "min_intensity",
@@ -36,6 +49,7 @@ Quantity = Literal[
     "p10_intensity",
     "p90_intensity",
 ]
+_USUAL: Final[list[Quantity]] = ["area", "fraction_of_image"]
 
 
 def measure_object(
@@ -51,7 +65,7 @@ def measure_object(
     object : str
         Id of a present object, e.g. "mask-1".
     quantities : list of str, optional
-        Names of measurements; area and share of the image when left out.
+        Names of measurements; area and share of the image, or volume and key slice, when left out.
     part : int, optional
         A part counted from 1, the largest. Without it totals are of the whole object, and
         diameters of the largest part.
@@ -59,23 +73,22 @@ def measure_object(
     Raises
     ------
     ToolError
-        Absent or unknown object, unknown quantity, no such part.
+        Absent or unknown object, unknown quantity, no such part; nothing that was asked for can
+        be measured.
     """
     found = bench.case.present_object(object)
     scan = bench.case.scans[found.scan]
-    names = list(dict.fromkeys(quantities or ["area", "fraction_of_image"]))
+    usual: list[Quantity] = ["volume", "slice"] if found.in_volume else _USUAL
+    names = list(dict.fromkeys(quantities or usual))
     rule = range_rule(bench, found)
-    values = measure_names(names, found, scan, part, ranges=rule)
+    values, refused = _measured(names, found, scan, part, rule)
     filed = bench.case.add_measurements(values, object=found.id)
     content = {
         "object": found.id,
         "phrase": found.name,
         "parts": found.parts,
         "position": position_in_words(found),
-        "measurements": [
-            {k: m.as_dict()[k] for k in ("id", "object", "part", "name", "value", "unit")}
-            for m in filed
-        ],
+        "measurements": [_entry(m) for m in filed],
     }
     if scan.geometry.spacing_mm is None:
         content["note"] = "pixel size unknown: lengths are in pixels; ask the user for the scale"
@@ -85,8 +98,48 @@ def measure_object(
         objects=(found.id,),
         measurements=tuple(m.id for m in filed),
         encoded=False,
-        warnings=(*scan_warnings(bench.case, found.scan), *_about_ranges(rule, values)),
+        warnings=(
+            *scan_warnings(bench.case, found.scan, [found]),
+            *refused,
+            *_about_ranges(rule, values),
+        ),
     )
+
+
+def _measured(
+    names: Sequence[str], found: FoundObject, scan: Scan, part: int | None, rule: RangeRule
+) -> tuple[list[Value], tuple[str, ...]]:
+    """What can be measured, and a sentence for each thing that cannot.
+
+    Raises
+    ------
+    ToolError
+        If nothing can.
+    """
+    try:
+        return measure_names(names, found, scan, part, ranges=rule), ()
+    except ToolError:
+        if len(names) == 1:
+            raise
+    values: list[Value] = []
+    refused: list[str] = []
+    for name in names:
+        try:
+            values += measure_names([name], found, scan, part, ranges=rule)
+        except ToolError as error:
+            refused.append(str(error))
+    if not values:
+        raise ToolError(" ".join(dict.fromkeys(refused)))
+    return values, tuple(dict.fromkeys(refused))
+
+
+def _entry(filed: Measurement) -> dict[str, Any]:
+    """A measurement as the model reads it."""
+    whole = filed.as_dict()
+    entry = {key: whole[key] for key in ("id", "object", "part", "name", "value", "unit")}
+    if filed.name == "slice" and filed.part is not None:
+        entry["of"] = "longest_diameter"
+    return entry
 
 
 def _about_ranges(rule: RangeRule, values: list[Value]) -> tuple[str, ...]:
@@ -107,19 +160,36 @@ def measure_names(
     ranges: RangeRule | None = None,
 ) -> list[Value]:
     """Quantities of an object as values with their part and range."""
-    spacing = scan.geometry.spacing_mm
     bright = any(name.endswith("_intensity") for name in names)
-    return measure_mask(
+    inside = scan.pixels if found.in_volume else scan.values(found.slice) if bright else None
+    values = measure_mask(
         found.mask,
         names,
-        (spacing[0], spacing[1]) if spacing else None,
-        values=scan.values(found.slice) if bright else None,
+        scan.geometry.spacing_mm if found.in_volume else scan.in_plane_mm,
+        values=inside if bright else None,
         value_unit=scan.value_unit,
         part=part,
         probability=found.probability,
         ranges=ranges,
         split_touching=ontology().is_many(found.target),
     )
+    return [*values, *_slices_of(values)] if found.in_volume else values
+
+
+def _slices_of(values: Sequence[Value]) -> list[Value]:
+    """On which slice of a volume the longest diameter lies."""
+    return [
+        Value(
+            "slice",
+            math.floor(value.endpoints[0][2]),
+            "1",
+            part=value.part,
+            convention="slice of the longest diameter; people read it counted from 1, the value "
+            "counts from 0",
+        )
+        for value in values
+        if value.name == "longest_diameter" and value.endpoints is not None
+    ]
 
 
 def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
@@ -129,9 +199,9 @@ def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
 
 
 def position_in_words(found: FoundObject) -> str:
-    """Where the centre of an object lies, as the viewer sees it: "upper left"."""
-    rows, columns = np.nonzero(found.mask)
-    height, width = found.mask.shape
+    """Where an object lies in its picture or key slice, as the viewer sees it: "upper left"."""
+    rows, columns = np.nonzero(found.section)
+    height, width = found.section.shape
     vertical = _third(float(rows.mean()) / height, "upper", "lower")
     horizontal = _third(float(columns.mean()) / width, "left", "right")
     return " ".join(w for w in (vertical, horizontal) if w) or "middle"

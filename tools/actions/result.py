@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from parser_model.types import Parser
 from tools.case import Case
+from tools.volumes import Cancelled, Progress
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who follows long work, and may end it.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Told how many slices are done, and of how many.
+    cancelled : callable or None
+        Asked between slices whether to stop; the action then ends with a ToolError.
+    """
+
+    progress: Progress | None = None
+    cancelled: Cancelled | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,10 +35,13 @@ class Bench:
     ----------
     case : Case
     parser : Parser
+    watch : callable
+        Gives who follows the action that begins now.
     """
 
     case: Case
     parser: Parser
+    watch: Callable[[], Watch] = Watch
 
 
 @dataclass(frozen=True)

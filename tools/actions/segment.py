@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from parser_model.errors import ToolError
-from parser_model.ontology import covers, ontology
-from parser_model.types import ParsedObject, Recogniser
+from parser_model.ontology import ontology
+from tools.actions.looking import kind_of, look, looks_foreign, slice_alone
 from tools.actions.result import ActionResult, Bench
-from tools.case import Case, FoundObject
+from tools.case import Case
+from tools.found import FoundObject
 from tools.measuring.value import Value
-from tools.preparing import picture_for
-from tools.scan import Scan
 
 MOST_PHRASES = 20
 LONGEST_PHRASE = 200
@@ -39,9 +39,38 @@ def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> Action
     return results[0] if len(results) == 1 else joined(results)
 
 
-def _segment_one(bench: Bench, name: str, wanted: list[str]) -> ActionResult:
-    picture = bench.case.scans[name]
+def segment_slice(bench: Bench, phrases: list[str], slice: int) -> ActionResult:
+    """Look for objects in one slice of the newest stack alone.
+
+    Parameters
+    ----------
+    phrases : list of str
+    slice : int
+        Counted from 0.
+
+    Raises
+    ------
+    ToolError
+        The scan is a picture or has no such slice; else as `segment`.
+    """
+    wanted = check_phrases(phrases)
+    name, scan = bench.case.scan()
+    if len(scan.shape) == 2:
+        raise ToolError("This scan is a single picture, so there are no slices to choose from.")
+    if not 0 <= slice < scan.shape[2]:
+        raise ToolError(
+            f"There is no slice {slice}; this scan has slices 0 to {scan.shape[2] - 1}, counted "
+            "from 0."
+        )
+    return _segment_one(bench, name, wanted, slice)
+
+
+def _segment_one(
+    bench: Bench, name: str, wanted: list[str], slice: int | None = None
+) -> ActionResult:
+    scan = bench.case.scans[name]
     modality = bench.case.modality(name)
+    alone = slice_alone(scan, slice)
     # By target, in the order asked: two words for one thing are one object.
     found: dict[str, FoundObject | None] = {}
     new: dict[str, str] = {}
@@ -49,14 +78,15 @@ def _segment_one(bench: Bench, name: str, wanted: list[str]) -> ActionResult:
         target = ontology().resolve(phrase, modality)
         key = target or phrase
         if key not in found:
-            found[key] = bench.case.known_object(name, target, phrase)
+            found[key] = bench.case.known_object(name, target, phrase, alone)
             if found[key] is None:
                 new[key] = phrase
     encoded = False
     if new:
-        parsed, encoded = look(bench, name, picture, list(new.values()))
+        parsed = look(bench, name, list(new.values()), slice)
+        encoded = any(one.encoded for one in parsed)
         for key, one in zip(new, parsed, strict=True):
-            found[key] = bench.case.add_object(name, one, slice=picture.middle_slice)
+            found[key] = bench.case.add_object(name, one, slice=alone)
     return report(bench, name, [one for one in found.values() if one], encoded)
 
 
@@ -94,27 +124,6 @@ def check_phrases(phrases: list[str]) -> list[str]:
     return wanted
 
 
-def look(
-    bench: Bench, name: str, scan: Scan, phrases: list[str]
-) -> tuple[list[ParsedObject], bool]:
-    """Ask the parser about one scan; note what kind of image it recognises."""
-    picture = picture_for(bench.parser, scan, scan.middle_slice)
-    parsed = bench.parser.parse([picture], phrases, modality=scan.modality)[0]
-    encoded = any(one.encoded for one in parsed)
-    recognise(bench, name)
-    return parsed, encoded
-
-
-def recognise(bench: Bench, name: str) -> bool:
-    """Note what kind of image a scan shows; True when the parser had to look at it for that."""
-    if name in bench.case.recognised or not isinstance(bench.parser, Recogniser):
-        return False
-    scan = bench.case.scans[name]
-    picture = picture_for(bench.parser, scan, scan.middle_slice)
-    bench.case.recognised[name] = bench.parser.recognise(picture)
-    return True
-
-
 def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> ActionResult:
     """What the model and the user learn about objects that were looked for."""
     entries, measured, lines, warnings = [], [], [], []
@@ -127,6 +136,7 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             "known": one.target is not None,
             "present": one.present,
             "parts": one.parts,
+            "in_volume": one.in_volume,
         }
         if one.presence is not None:
             value = Value("presence", one.presence, "1", convention="calibrated probability")
@@ -155,7 +165,7 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
         objects=tuple(one.id for one in found),
         measurements=tuple(measured),
         encoded=encoded,
-        warnings=(*dict.fromkeys(warnings), *scan_warnings(bench.case, scan)),
+        warnings=(*dict.fromkeys(warnings), *scan_warnings(bench.case, scan, found)),
         refused=any(not one.present for one in found),
     )
 
@@ -172,7 +182,13 @@ def _line(found: FoundObject) -> str:
 
 def offers(bench: Bench, scan: str) -> list[str]:
     """What to offer when something is absent or unknown: some of `targets_for`."""
-    return targets_for(bench, scan)[:_MOST_OFFERED]
+    targets = targets_for(bench, scan)
+    if all(ontology().is_lesion(target) for target in targets):
+        # Images labelled for their findings alone hold organs too.
+        modality, _ = kind_of(bench.case, scan)
+        known = bench.parser.info.vocabulary
+        targets += [t for t in ontology().targets_in(modality) if t in known and t not in targets]
+    return targets[:_MOST_OFFERED]
 
 
 def targets_for(bench: Bench, scan: str) -> list[str]:
@@ -182,22 +198,8 @@ def targets_for(bench: Bench, scan: str) -> list[str]:
     return [t for t in targets if t in bench.parser.info.vocabulary]
 
 
-def kind_of(case: Case, scan: str) -> tuple[str | None, str | None]:
-    """Modality and site of a scan; pixels may refine what is stated, but not oppose it."""
-    modality, seen = case.modality(scan), case.recognised.get(scan)
-    if seen and seen.modality and covers(modality, seen.modality):
-        return seen.modality, seen.site
-    return modality, None
-
-
-def looks_foreign(case: Case, scan: str) -> bool:
-    """True when the pixels look like another modality than the file or the user states."""
-    stated, seen = case.scans[scan].modality, case.recognised.get(scan)
-    return bool(stated and seen and seen.modality and not covers(stated, seen.modality))
-
-
-def scan_warnings(case: Case, scan: str) -> tuple[str, ...]:
-    """What the user must know about a scan before reading a number."""
+def scan_warnings(case: Case, scan: str, found: Sequence[FoundObject] = ()) -> tuple[str, ...]:
+    """What the user must know about a scan, and objects found in it, before reading a number."""
     picture = case.scans[scan]
     warnings = list(picture.notes)
     if looks_foreign(case, scan):
@@ -205,14 +207,22 @@ def scan_warnings(case: Case, scan: str) -> tuple[str, ...]:
             f"To the parser this does not look like the {picture.modality} images it learnt from, "
             "so expect wrong outlines."
         )
-    if picture.geometry.spacing_mm is None:
+    spacing = picture.geometry.spacing_mm
+    if spacing is None:
         warnings.append(
             "The file does not say how large a pixel is, so sizes are in pixels and per cent of "
             "the image. Tell me the millimetres per pixel to get millimetres."
         )
-    if picture.middle_slice is not None:
+    elif picture.is_volume and len(spacing) == 2:
         warnings.append(
-            f"This is a stack of {picture.shape[2]} slices; only slice {picture.middle_slice} "
-            "was looked at."
+            "The distance between the slices is not known, so there are no volumes; lengths and "
+            "areas are those in the plane of a slice."
         )
+    alone = sorted({one.looked_at for one in found if one.looked_at is not None})
+    kind = "slice" if picture.is_volume else "frame"
+    warnings += [
+        f"Only {kind} {number + 1} of {picture.shape[2]} was looked at (counted from 1)."
+        for number in alone
+    ]
+    warnings += [f"{one.name}: {note}" for one in found for note in one.notes]
     return tuple(warnings)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parser_model.errors import ToolError
 from tools.actions.result import ActionResult, Bench
+from tools.found import FoundObject
 from tools.overlay import draw_overlay, write_png
 
 
@@ -25,14 +29,16 @@ def show(bench: Bench, objects: list[str], opacity: float = 0.45) -> ActionResul
     found = [bench.case.present_object(name) for name in dict.fromkeys(objects)]
     if not found:
         raise ToolError("Name at least one object to show.")
-    if len({(one.scan, one.slice) for one in found}) > 1:
+    if len({(one.scan, one.looked_at) for one in found}) > 1:
         raise ToolError("These objects belong to different scans; show them one scan at a time.")
     if not 0 <= opacity <= 1:
         raise ToolError("Opacity lies between 0 and 1.")
-    picture = bench.case.scans[found[0].scan].display(found[0].slice)
+    # Objects of a volume are shown where the first one is largest.
+    at = found[0].slice
+    picture = bench.case.scans[found[0].scan].display(at)
     drawn = draw_overlay(
         picture,
-        [one.mask for one in found],
+        [_on_slice(one, at) for one in found],
         colours=[one.colour for one in found],
         opacity=opacity,
     )
@@ -44,3 +50,7 @@ def show(bench: Bench, objects: list[str], opacity: float = 0.45) -> ActionResul
         summary=f"shown together: {', '.join(names)}",
         objects=tuple(one.id for one in found),
     )
+
+
+def _on_slice(found: FoundObject, at: int | None) -> NDArray[np.bool_]:
+    return found.mask[:, :, at] if found.in_volume else found.mask
