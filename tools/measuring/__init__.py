@@ -32,9 +32,22 @@ from tools.measuring.intensity import (
     p90_intensity,
     sd_intensity,
 )
+from tools.measuring.objects import (
+    count_objects,
+    density,
+    density_of_parts,
+    split_touching,
+)
 from tools.measuring.parts import Parts, find_parts
 from tools.measuring.position import bounding_box, centroid
 from tools.measuring.ranges import RangeRule
+from tools.measuring.ratios import (
+    asymmetry,
+    cardiothoracic,
+    cup_to_disc_area,
+    cup_to_disc_vertical,
+    ejection_fraction,
+)
 from tools.measuring.registry import (
     ALL_SHAPES,
     INTENSITIES,
@@ -43,6 +56,7 @@ from tools.measuring.registry import (
     STACK_SHAPES,
     VALUE_PAIRS,
 )
+from tools.measuring.response import Response, response, sum_of_diameters
 from tools.measuring.roundness import circularity, perimeter
 from tools.measuring.sizes import area, count, fraction_of_image, volume
 from tools.measuring.slices import key_slice, slice_of_largest_extent
@@ -60,18 +74,27 @@ __all__ = [
     "Mask",
     "Parts",
     "RangeRule",
+    "Response",
     "Segment",
     "Spacing",
     "Value",
     "area",
+    "asymmetry",
     "bounding_box",
+    "cardiothoracic",
     "centroid",
     "change",
     "circularity",
     "count",
+    "count_objects",
+    "cup_to_disc_area",
+    "cup_to_disc_vertical",
+    "density",
+    "density_of_parts",
     "diameters",
     "dice",
     "distance",
+    "ejection_fraction",
     "elongation",
     "find_parts",
     "flatness",
@@ -96,10 +119,13 @@ __all__ = [
     "perpendicular_diameter",
     "ratio",
     "relative_change",
+    "response",
     "sd_intensity",
     "short_axis",
     "slice_of_largest_extent",
     "sphericity",
+    "split_touching",
+    "sum_of_diameters",
     "surface_area",
     "volume",
     "volume_mesh",

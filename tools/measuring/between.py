@@ -1,4 +1,4 @@
-"""Measurements between two masks of one image."""
+"""Measurements between two masks of one image or stack."""
 
 from __future__ import annotations
 
@@ -8,23 +8,54 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from parser_model.errors import ToolError
-from tools.measuring.checks import Mask, Spacing, checked_pair, length_unit, pixel_size
+from tools.measuring.checks import (
+    Mask,
+    Spacing,
+    checked_pair,
+    length_unit,
+    pixel_size,
+    voxel_size,
+)
+from tools.measuring.compare import quotients
 from tools.measuring.outline import Points, boundary_points
 from tools.measuring.position import centroid
 from tools.measuring.value import Value
 
 
-def fraction_of(part: Mask, whole: Mask, spacing_mm: Spacing = None) -> Value:
+def fraction_of(
+    part: Mask,
+    whole: Mask,
+    spacing_mm: Spacing = None,
+    *,
+    sizes: tuple[Value, Value] | None = None,
+) -> Value:
     """Per cent of `whole` that `part` takes up: |part ∩ whole| / |whole|.
 
     Pixels of `part` outside `whole` do not count. See `fraction_inside` for the other question.
+
+    Parameters
+    ----------
+    part, whole : (H, W) or (H, W, S) bool ndarray
+    spacing_mm : optional
+        Does not matter: it cancels.
+    sizes : two Values, optional
+        Size of part and whole with their ranges, which give the fraction its own: as much of the
+        part stays inside the whole, whatever its true size.
     """
     part, whole = checked_pair(part, whole)
-    return Value(
+    both = np.count_nonzero(part & whole)
+    value = Value(
         "fraction_of",
-        100.0 * np.count_nonzero(part & whole) / np.count_nonzero(whole),
+        100.0 * both / np.count_nonzero(whole),
         "percent",
         convention="pixels in both / pixels of the whole",
+    )
+    low, high = quotients(*sizes) if sizes else (None, None)
+    if low is None or high is None or both == 0:
+        return value
+    inside = 100.0 * both / np.count_nonzero(part)
+    return value.with_range(
+        min(inside * low, value.number), min(max(inside * high, value.number), 100.0)
     )
 
 
@@ -63,10 +94,13 @@ def distance(
     """Shortest distance between the edges of two masks, or the one between their centroids.
 
     Edges: the width of the gap, 0 where the masks touch or overlap. Pixels are rectangles on one
-    grid, so the shortest gap joins two of their corners: exact, no distance map needed.
+    grid, so the shortest gap joins two of their corners: exact, no distance map needed. In a
+    stack the same through the slices, whose distance must be known.
     """
     first, second = checked_pair(first, second)
-    scale = np.array(pixel_size(spacing_mm))
+    scale = np.array(
+        pixel_size(spacing_mm) if first.ndim == 2 else voxel_size(spacing_mm, "distance")
+    )
     if between == "centroids":
         start, end = (np.array(centroid(mask).value) + 0.5 for mask in (first, second))
         convention = "between the centroids"
@@ -75,18 +109,15 @@ def distance(
         start, end = _nearest(first, second, scale)
     return Value(
         "distance",
-        float(np.hypot(*((end - start) * scale))),
+        float(np.linalg.norm((end - start) * scale)),
         length_unit(spacing_mm),
         convention=convention,
-        endpoints=(
-            (float(start[0]), float(start[1])),
-            (float(end[0]), float(end[1])),
-        ),
+        endpoints=(tuple(map(float, start)), tuple(map(float, end))),
     )
 
 
 def _nearest(first: Mask, second: Mask, scale: Points) -> tuple[Points, Points]:
-    """The nearest places of two masks, each (2,) in pixel-edge coordinates."""
+    """The nearest places of two masks, each (axes,) in pixel-edge coordinates."""
     both = np.flatnonzero(first & second)
     if len(both):
         place = np.array(np.unravel_index(both[0], first.shape)) + 0.5

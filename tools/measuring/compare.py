@@ -24,7 +24,7 @@ def ratio(numerator: Value, denominator: Value) -> Value:
     top = numerator.to(denominator.unit)
     if denominator.number == 0:
         raise ToolError(f"There is no ratio to a {_words(denominator)} of zero.")
-    low, high = _quotients(top, denominator)
+    low, high = quotients(top, denominator)
     return Value(
         "ratio",
         top.number / denominator.number,
@@ -75,7 +75,7 @@ def relative_change(before: Value, after: Value) -> Value:
     if before.number <= 0:
         raise ToolError(f"There is no relative change from a {_words(before)} of zero or below.")
     later = after.to(before.unit)
-    low, high = _quotients(later, before)
+    low, high = quotients(later, before)
     return Value(
         "change",
         100.0 * (later.number - before.number) / before.number,
@@ -86,7 +86,7 @@ def relative_change(before: Value, after: Value) -> Value:
     )
 
 
-def _quotients(top: Value, bottom: Value) -> tuple[float | None, float | None]:
+def quotients(top: Value, bottom: Value) -> tuple[float | None, float | None]:
     """Smallest and largest quotient over both ranges; None where unknown or without limit."""
     if top.low is None or top.high is None or bottom.low is None or bottom.high is None:
         return None, None

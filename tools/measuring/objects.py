@@ -95,10 +95,12 @@ def density(mask: Mask, spacing_mm: Spacing = None, *, within: Mask | None = Non
     return _per_area(labels, int(labels.max()), spacing_mm, within, convention)
 
 
-def density_of_parts(mask: Mask, spacing_mm: Spacing = None) -> Value:
-    """Connected parts per mm2 of the image; `density` tells touching objects apart."""
+def density_of_parts(
+    mask: Mask, spacing_mm: Spacing = None, *, within: Mask | None = None
+) -> Value:
+    """As `density`, of connected parts: touching objects are one."""
     parts = find_parts(_picture(mask))
-    return _per_area(parts.labels, len(parts), spacing_mm, None, "8-connected parts")
+    return _per_area(parts.labels, len(parts), spacing_mm, within, "8-connected parts")
 
 
 def _per_area(

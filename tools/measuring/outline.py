@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from tools.measuring.checks import Mask, box_of
+from tools.measuring.checks import Mask, box_around
 
 Points = NDArray[np.float64]
 
@@ -52,13 +52,16 @@ def _runs(steps: NDArray[np.int8]) -> NDArray[np.int64]:
 
 
 def boundary_points(mask: Mask) -> Points:
-    """(N, 2) every corner of a pixel that lies on the outline of a mask that is not empty."""
-    top, left, bottom, right = box_of(mask)
-    inside = np.pad(mask[top:bottom, left:right], 1)
-    # A corner is on the outline unless its four pixels are all inside or all outside.
-    some = inside[:-1, :-1] | inside[:-1, 1:] | inside[1:, :-1] | inside[1:, 1:]
-    every = inside[:-1, :-1] & inside[:-1, 1:] & inside[1:, :-1] & inside[1:, 1:]
-    points: Points = np.argwhere(some & ~every) + np.array([top, left], dtype=float)
+    """(N, axes) every corner of a pixel or voxel on the surface of a mask that is not empty."""
+    box = box_around(mask)
+    some = every = np.pad(mask[box], 1)
+    # A corner is on the surface unless the pixels around it are all inside or all outside.
+    for axis in range(mask.ndim):
+        before, after = [slice(None)] * mask.ndim, [slice(None)] * mask.ndim
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        some = some[tuple(before)] | some[tuple(after)]
+        every = every[tuple(before)] & every[tuple(after)]
+    points: Points = np.argwhere(some & ~every) + np.array([float(side.start) for side in box])
     return points
 
 

@@ -14,6 +14,7 @@ from tools.units import convert as convert_number
 Point = tuple[float, ...]
 """(row, column[, slice]) in pixel-edge coordinates: pixel (r, c) covers [r, r + 1) × [c, c + 1).
 The middle of slice k is at k + ½."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,13 @@ class Value:
             raise ValueError(f"{self.name} has {len(numbers)} numbers, each needs a component name")
         if (self.low is None) != (self.high is None):
             raise ValueError(f"{self.name} needs both ends of its range, or neither")
-        if (
-            self.low is not None
-            and self.high is not None
-            and not (self.low <= self.number <= self.high)
-        ):
-            raise ValueError(f"{self.name} {self.value} lies outside {self.low}-{self.high}")
+        if self.low is not None and self.high is not None:
+            number, slack = self.number, _ROUNDING * abs(self.number)
+            if not self.low - slack <= number <= self.high + slack:
+                raise ValueError(f"{self.name} {self.value} lies outside {self.low}-{self.high}")
+            # Ends that were calculated may miss the value by a rounding error.
+            object.__setattr__(self, "low", min(self.low, number))
+            object.__setattr__(self, "high", max(self.high, number))
 
     @property
     def number(self) -> float:
