@@ -122,7 +122,8 @@ def measure(
     one scan. The table has one row for each object ("total") and one for each of its parts
     ("part"), and a row of kind "failure" with the reason for a file that cannot be read. Units are
     in the names of columns: those in mm are empty where the size of a pixel is unknown, those in
-    px where it is known. The total's diameters are those of its largest part; "slice" counts from
+    px where it is known. "parts" are connected; "count" tells touching nuclei apart. The total's
+    diameters are those of its largest part; "slice" counts from
     0; "number" tells the scans apart, also on the contact sheet. File names are in the table and
     nowhere else.
     """

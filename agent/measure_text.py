@@ -33,7 +33,7 @@ def one_scan(rows: Sequence[Row]) -> Iterator[str]:
             several = row["parts"] > 1
             for name, text in _texts(row):
                 largest = " (of the largest part)" if several and name.endswith("diameter") else ""
-                yield f"  {_WORDS.get(name, name.replace('_', ' ')):24}{text}{largest}"
+                yield f"  {_WORDS.get(name, name.replace('_', ' ')):34}{text}{largest}"
     for note in dict.fromkeys(row["warnings"] for row in rows if row["warnings"]):
         yield f"Note: {note}"
 
@@ -70,6 +70,10 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
         if row[column] is not None:
             low, high = row[f"{column}_low"], row[f"{column}_high"]
             yield name, Value(name, row[column], unit, low, high).text()
+    if row["count"] is not None and row["count"] != row["parts"]:
+        yield "count, touching ones told apart", f"{row['count']}"
+    if row["density_per_mm2"] is not None:
+        yield "density", Value("density", row["density_per_mm2"], "1/mm2").text()
     if row["mean_intensity"] is not None:
         unit_of: Any = row["intensity_unit"]
         yield "mean_intensity", Value("mean_intensity", row["mean_intensity"], unit_of).text()

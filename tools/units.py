@@ -14,7 +14,21 @@ from typing import Final, Literal, NamedTuple
 from parser_model.errors import ToolError
 
 Unit = Literal[
-    "px", "px2", "px3", "um", "mm", "cm", "mm2", "cm2", "mm3", "mL", "HU", "1", "percent", "1/mm2"
+    "px",
+    "px2",
+    "px3",
+    "um",
+    "mm",
+    "cm",
+    "um2",
+    "mm2",
+    "cm2",
+    "mm3",
+    "mL",
+    "HU",
+    "1",
+    "percent",
+    "1/mm2",
 ]
 
 
@@ -34,6 +48,7 @@ _KINDS: Final[dict[Unit, _Kind]] = {
     "um": _Kind("length", 1e-3, "µm"),
     "mm": _Kind("length", 1.0, "mm"),
     "cm": _Kind("length", 10.0, "cm"),
+    "um2": _Kind("area", 1e-6, "µm²"),
     "mm2": _Kind("area", 1.0, "mm²"),
     "cm2": _Kind("area", 100.0, "cm²"),
     "mm3": _Kind("volume", 1.0, "mm³"),
@@ -52,6 +67,7 @@ _SPELLINGS: Final[dict[Unit, tuple[str, ...]]] = {
     "um": ("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
     "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
     "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
+    "um2": ("um2", "sq um", "square um", "square micron", "square microns", "micron2", "microns2"),
     "mm2": (
         "mm2", "sq mm", "square mm", "sqmm", "square millimeter", "square millimeters",
         "square millimetre", "square millimetres",
@@ -119,15 +135,16 @@ def convert(value: float, unit: Unit, to: Unit) -> float:
 def display_unit(value: float, unit: Unit) -> Unit:
     """The unit a radiologist would read `value` in.
 
-    Lengths: µm below 0.1 mm, mm below 100 mm, then cm. Areas: mm² below 1000 mm² (10 cm²), then
-    cm². Volumes: always mL. Anything else stays as it is.
+    Lengths: µm below 0.1 mm, mm below 100 mm, then cm. Areas: µm² below 0.01 mm², mm² below
+    1000 mm² (10 cm²), then cm². Volumes: always mL. Anything else stays as it is.
     """
     dimension = _KINDS[unit].dimension
     if dimension == "length":
         size = abs(convert(value, unit, "mm"))
         return "um" if 0 < size < 0.1 else "mm" if size < 100 else "cm"
     if dimension == "area":
-        return "mm2" if abs(convert(value, unit, "mm2")) < 1000 else "cm2"
+        extent = abs(convert(value, unit, "mm2"))
+        return "um2" if 0 < extent < 0.01 else "mm2" if extent < 1000 else "cm2"
     return "mL" if dimension == "volume" else unit
 
 

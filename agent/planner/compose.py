@@ -205,6 +205,7 @@ def _be(name: str) -> str:
 def _area_unit(unit: str | None) -> str | None:
     """Unit of an area where a length was named: "in cm" means square centimetres."""
     squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
+    squares |= dict.fromkeys(("µm", "um", "micron", "microns"), "um2")
     return squares.get(unit, unit) if unit else None
 
 

@@ -189,6 +189,7 @@ def test_rows_hold_the_total_and_each_part_in_pixels():
     assert first["longest_diameter_px"] == pytest.approx(np.hypot(20, 30))
     assert total["longest_diameter_px"] == first["longest_diameter_px"]
     assert second["longest_diameter_px"] == pytest.approx(np.hypot(6, 6))
+    assert (total["count"], first["count"], total["density_per_mm2"]) == (2, None, None)
     assert total["fraction_of_image_percent"] == pytest.approx(100 * 636 / 64**2)
     assert total["mean_intensity"] == 50
     assert all(total[c] is None for c in COLUMNS if "_mm" in c)
@@ -207,6 +208,18 @@ def test_millimetres_fill_their_own_columns_only():
     assert first["longest_diameter_mm"] == pytest.approx(np.hypot(10, 7.5))
     assert all(total[c] is None for c in COLUMNS if "_px" in c)
     assert (total["pixel_height_mm"], total["pixel_width_mm"]) == (0.5, 0.25)
+
+
+def test_touching_nuclei_are_counted_one_by_one():
+    # Two squares that touch at a corner are one part with a neck of no width; a third lies apart.
+    boxes = {"nuclei": [(10, 10, 22, 22), (22, 22, 34, 34), (44, 44, 56, 56)]}
+    geometry = Geometry(spacing_mm=(0.5, 0.5), spacing_source="user")
+    scan = Scan(np.zeros((64, 64), np.uint8), geometry, modality="pathology")
+    parser = ShapesParser(boxes, modality="pathology")
+    measured = measure_scan(parser, scan, ["nuclei"])
+    total, *parts = rows_of(1, Source("a", Path("a")), measured)
+    assert (total["parts"], len(parts), total["count"]) == (2, 2, 3)
+    assert total["density_per_mm2"] == pytest.approx(3 / 32**2)
 
 
 # ------------------------------------------------------------------ the table

@@ -8,7 +8,8 @@ from parser_model.errors import ToolError
 from tools.units import UNITS, convert, display_unit, format_value, parse_unit
 
 SAME_KIND = [
-    ("um", "mm"), ("um", "cm"), ("mm", "cm"), ("mm2", "cm2"), ("mm3", "mL"), ("1", "percent"),
+    ("um", "mm"), ("um", "cm"), ("mm", "cm"), ("mm2", "cm2"), ("um2", "mm2"), ("mm3", "mL"),
+    ("1", "percent"),
 ]  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def test_different_kinds_never_convert(unit, to):
     [
         (12.0, "mm", "mm"), (99.9, "mm", "mm"), (100.0, "mm", "cm"), (0.008, "mm", "um"),
         (0.0, "mm", "mm"), (999.0, "mm2", "mm2"), (1000.0, "mm2", "cm2"), (5.0, "mm3", "mL"),
+        (0.00999, "mm2", "um2"), (0.01, "mm2", "mm2"), (0.0, "mm2", "mm2"),
         (5000.0, "px2", "px2"), (-50.0, "HU", "HU"), (-2000.0, "mm2", "cm2"),
     ],
 )  # fmt: skip
@@ -106,6 +108,7 @@ def test_only_finite_values_are_shown(bad):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("µm²", "um2"), ("sq um", "um2"),
         ("cm", "cm"), ("mm^2", "mm2"), ("mm²", "mm2"), ("cm2", "cm2"), ("sq cm", "cm2"),
         ("ml", "mL"), ("mL", "mL"), ("cc", "mL"), ("µm", "um"), ("\u03bcm", "um"),
         ("microns", "um"), ("percent", "percent"), ("%", "percent"), ("per cent", "percent"),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parser_model.ontology import covers
+from parser_model.ontology import covers, ontology
 from parser_model.range_calibration import ranges_of
 from parser_model.types import ParsedObject, Parser, Recogniser
 from tools.measuring import RangeRule, Value, find_parts, measure
@@ -39,7 +39,8 @@ class MeasuredObject:
     slice : int or None
         Of a stack, from 0; None for pictures.
     total : tuple of Value
-        Of the whole object; its diameters are those of part 1. Empty where it is absent.
+        Of the whole object; its diameters are those of part 1. Its count tells touching objects
+        apart where there are many alike (nuclei). Empty where it is absent.
     parts : tuple of tuple of Value
         Of every part that counts, the largest first.
     ignored_parts : int
@@ -141,6 +142,7 @@ def _measured(
             "value_unit": scan.value_unit,
             "probability": parsed.probability,
             "ranges": rule,
+            "split_touching": ontology().is_many(parsed.target),
         }
         for number in range(1, len(parts) + 1):
             mask = parts.part(number)
@@ -166,9 +168,12 @@ def _of_whole(
 ) -> tuple[Value, ...]:
     """Sizes of the whole object; what belongs to one part is that of the largest."""
     kept = {value.name: value for value in largest}
+    names = ["count", *QUANTITIES]
+    if options["split_touching"] and options["spacing_mm"]:
+        names.append("density")
     return tuple(
         value
-        for name in QUANTITIES
+        for name in names
         for value in (
             (kept[name],) if name.endswith("_diameter") else measure(name, mask, **options)
         )

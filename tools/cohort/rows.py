@@ -31,7 +31,7 @@ WITH_RANGE: Final[tuple[tuple[str, Unit], ...]] = (
     ("fraction_of_image", "percent"),
 )
 """Measurements with a range, and the unit of their column."""
-_INTENSITY: Final = ("mean_intensity", "intensity_unit")
+_ALONE: Final = ("count", "density_per_mm2", "mean_intensity", "intensity_unit")
 _SCAN: Final = ("modality", "spacing_source", "pixel_height_mm", "pixel_width_mm", "slice_mm")
 
 COLUMNS: Final[tuple[str, ...]] = (
@@ -42,7 +42,7 @@ COLUMNS: Final[tuple[str, ...]] = (
         for name, unit in WITH_RANGE
         for column in (f"{name}_{unit}", f"{name}_{unit}_low", f"{name}_{unit}_high")
     ),
-    *_INTENSITY,
+    *_ALONE,
     *_SCAN,
     "warnings",
     "error",
@@ -108,6 +108,12 @@ def _sizes(values: tuple[Value, ...]) -> Row:
     for value in values:
         if value.name == "mean_intensity":
             cells |= {"mean_intensity": value.number, "intensity_unit": value.unit}
+            continue
+        if value.name in ("count", "density"):
+            per_area = value.name == "density"
+            cells["density_per_mm2" if per_area else "count"] = (
+                value.number if per_area else int(value.number)
+            )
             continue
         unit: Unit = "mL" if value.unit == "mm3" else value.unit
         shown, column = value.to(unit), f"{value.name}_{unit}"

@@ -14,7 +14,7 @@ def tile_of(number: int, measured: MeasuredScan) -> Tile:
     coloured = [(found, colour_of(index)) for index, found in enumerate(measured.objects)]
     # What was found comes first: not all lines of a long caption are shown.
     ordered = sorted(coloured, key=lambda pair: not pair[0].total)
-    lines = [(f"{found.phrase}: {_size(found)}", colour) for found, colour in ordered]
+    lines = [(_line(found), colour) for found, colour in ordered]
     outlines = [(found.outline, colour) for found, colour in coloured]
     return Tile(number, measured.picture, outlines, lines)
 
@@ -24,11 +24,12 @@ def failure_tile(number: int, reason: str) -> Tile:
     return Tile(number, None, reason=reason)
 
 
-def _size(found: MeasuredObject) -> str:
+def _line(found: MeasuredObject) -> str:
     if found.target is None:
-        return "not a word I know"
+        return f"{found.phrase}: not a word I know"
     if not found.total:
-        return "not seen"
+        return f"{found.phrase}: not seen"
     sizes = {value.name: value for value in found.total}
     text = next(sizes[name].text() for name in _MAIN if name in sizes)
-    return text if len(found.parts) == 1 else f"{text} in {len(found.parts)}"
+    several = f" ({sizes['count'].text()})" if sizes["count"].number > 1 else ""
+    return f"{found.phrase}{several}: {text}"
