@@ -12,7 +12,14 @@ from parser_model.compact.text import build_vocabulary
 from parser_model.ontology import Place, ontology
 from parser_model.training import loop
 from parser_model.training.augment import appearance, flips_for, geometry, warp
-from parser_model.training.data import Sample, absent_targets, read_folder
+from parser_model.training.data import (
+    COMPLETE_SOURCES,
+    Sample,
+    absent_targets,
+    read_folder,
+    read_mask,
+    same_site_absent,
+)
 from parser_model.training.machine import Machine, training_gain
 from parser_model.training.phrases import canonical_phrase, say
 from parser_model.training.score import (
@@ -79,10 +86,39 @@ def test_negatives_are_surely_absent(tmp_path):
     assert "polyp" in absent
     assert "optic disc" in absent
     assert not {"lung", "liver", "vertebrae", "aorta", "spleen"} & set(absent)
+    kidney = Sample(tmp_path / "x", Place("CT", "kidney"), {"kidney": tmp_path}, "KiTS19", "p")
+    assert "tumor" in absent_targets(kidney, ontology())  # KiTS19 labels every kidney tumour
+    unknown = Sample(tmp_path / "x", Place("CT", "kidney"), {"kidney": tmp_path}, "other", "p")
+    assert "tumor" not in absent_targets(unknown, ontology())
+    # ACDC leaves the right heart at the base without a mask: not a proof of absence.
     heart = Sample(tmp_path / "x", Place("MRI", "heart"), {"myocardium": tmp_path}, "ACDC", "p")
-    assert "right heart ventricle" in absent_targets(heart, ontology())  # ACDC labels all three
-    unknown = Sample(tmp_path / "x", Place("MRI", "heart"), {"myocardium": tmp_path}, "other", "p")
-    assert "right heart ventricle" not in absent_targets(unknown, ontology())
+    assert same_site_absent(heart) == ["left heart ventricle"]
+
+
+def test_what_a_source_labels_completely_has_places_of_its_own():
+    for source, targets in COMPLETE_SOURCES.items():
+        assert any(
+            targets <= set(ontology().targets_in(p.modality, p.site)) for p in ontology().places
+        ), source
+
+
+def test_masks_of_kinds_fill_the_mask_of_the_whole(data_root):
+    """A kind without a mask is absent: else the whole would hold more than its kinds."""
+    left: dict[str, list[int]] = {"BHSD": [], "BUSI": [], "BUS-BRA": [], "BRISC2025": []}
+    whole = {"BHSD": "hemorrhage"}
+    for sample in read_folder(data_root / "data", "val") + read_folder(data_root / "data", "train"):
+        if sample.source in left:
+            every = read_mask(sample.masks[whole.get(sample.source, "tumor")])
+            for target in COMPLETE_SOURCES[sample.source] & set(sample.masks):
+                every = every & ~read_mask(sample.masks[target])
+            left[sample.source].append(int(every.sum()))
+    assert {source: len(numbers) for source, numbers in left.items()} == {
+        "BHSD": 30,
+        "BUSI": 96,
+        "BUS-BRA": 16,
+        "BRISC2025": 19,
+    }
+    assert all(max(numbers) <= 1 for numbers in left.values())
 
 
 def test_sides_are_never_mirrored():
