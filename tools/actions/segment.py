@@ -11,6 +11,7 @@ from tools.actions.looking import kind_of, look, looks_foreign, slice_alone
 from tools.actions.result import ActionResult, Bench
 from tools.case import Case
 from tools.found import FoundObject
+from tools.measuring.narrow import narrow_warning
 from tools.measuring.value import Value
 
 MOST_PHRASES = 20
@@ -148,6 +149,8 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             warnings.append(
                 f"{one.name}: {one.ignored_parts} part(s) too small to count were ignored."
             )
+        if narrow := narrow_warning(one.name, one.mask, bench.parser.info.input_size):
+            warnings.append(narrow)
         if one.target is not None and one.presence is None:
             warnings.append(
                 "These weights have no presence calibration: whether an object is there is not "

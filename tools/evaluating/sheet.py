@@ -19,6 +19,7 @@ from tools.overlay import draw_overlay
 RANKS = ("best", "median", "worst")
 _REFERENCE, _FOUND = "#56B4E9", "#E69F00"  # sky blue and orange, told apart by everyone
 _SIDE, _GAP, _CAPTION, _HEAD = 256, 12, 40, 64
+_LETTERS = 38  # of a line of a caption
 _PAPER, _INK, _FAINT = "#FFFFFF", "#1A1A1A", "#6A6A6A"
 
 
@@ -108,9 +109,13 @@ def _caption(example: Example) -> list[tuple[str, str]]:
     score = example.score
     where = f" ({score.source})" if score.source else ""
     state = ", refused" if score.refused else ""
+    lines = (
+        f"{score.modality}, {example.rank}: Dice {score.dice:.2f}{state}",
+        f"{score.target}{where}",
+    )
     return [
-        (f"{score.modality}, {example.rank}: Dice {score.dice:.2f}{state}", _INK),
-        (f"{score.target}{where}", _FAINT),
+        (text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…", colour)
+        for text, colour in zip(lines, (_INK, _FAINT), strict=True)
     ]
 
 
