@@ -40,6 +40,7 @@ from tools.cohort.sources import base_folder
 from tools.cohort.table import settings_file
 from tools.contact_sheet import ContactSheet, Tile, page_file
 from tools.scan import Scan
+from tools.volumes import Progress
 
 _SAVE_SECONDS: Final = 10.0  # a page of a contact sheet takes a second to write
 
@@ -79,7 +80,7 @@ def measure(
     run = _Run(parser, wanted, options, table, pages, keep=as_json or csv is None)
     try:
         with bars() as (progress, _):
-            run.through(places, lambda done, total: progress("files", done, total))
+            run.through(places, progress)
     except KeyboardInterrupt:
         done = f"{run.measured} measured"
         kept = "the same command goes on from there" if csv else "--csv keeps what is done"
@@ -124,9 +125,15 @@ class _Run:
     _reason: str = ""
     _number: int = 0
     _saved: float = 0.0
+    _slices: Progress | None = None
 
-    def through(self, places: Sequence[Place], progress: Callable[[int, int], None]) -> None:
-        """Measure everything; `progress` hears of files done and of all files."""
+    def through(self, places: Sequence[Place], bar: Callable[[str, int, int | None], None]) -> None:
+        """Measure everything; `bar` hears of files and of slices, done and in all."""
+
+        def progress(done: int, total: int) -> None:
+            bar("files", done, total)
+
+        self._slices = lambda done, total: bar("slices", done, total)
         self._number = self.table.last_number if self.table else 0
         total = sum(len(place.files) for place in places)
         done = 0
@@ -169,7 +176,9 @@ class _Run:
 
     def _measured(self, number: int, source: Source) -> tuple[list[Row], Tile]:
         scan, warnings = _scaled(stated(source.open(), self.options.modality), self.options.scale)
-        found = measure_scan(self.parser, scan, self.phrases, warnings=warnings)
+        found = measure_scan(
+            self.parser, scan, self.phrases, warnings=warnings, progress=self._slices
+        )
         return rows_of(number, source, found), tile_of(number, found)
 
     def _failed(self, number: int, source: Source, reason: str) -> tuple[list[Row], Tile]:

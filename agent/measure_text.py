@@ -34,8 +34,12 @@ def one_scan(rows: Sequence[Row]) -> Iterator[str]:
             for name, text in _texts(row):
                 largest = " (of the largest part)" if several and name.endswith("diameter") else ""
                 yield f"  {_WORDS.get(name, name.replace('_', ' ')):34}{text}{largest}"
-    for note in dict.fromkeys(row["warnings"] for row in rows if row["warnings"]):
-        yield f"Note: {note}"
+    notes = {row["phrase"]: row["warnings"] for row in rows if row["row"] == "total"}
+    if len(set(notes.values())) == 1:
+        notes = {"": next(iter(notes.values()))}
+    for phrase, note in notes.items():
+        if note:
+            yield f"Note ({phrase}): {note}" if phrase else f"Note: {note}"
 
 
 def several_scans(rows: Sequence[Row]) -> Iterator[str]:

@@ -32,7 +32,8 @@ from tools.geometry import Geometry
 from tools.scan import Scan
 
 # Boxes of 20 x 30 and 6 x 6 pixels: their areas are products, their diagonals Pythagoras.
-LIVER = {"liver": [(10, 10, 30, 40), (50, 50, 56, 56)]}
+BOXES = [(10, 10, 30, 40), (50, 50, 56, 56)]
+LIVER = {"liver": BOXES, "tumor": BOXES}
 SETTINGS = Settings(("liver",), "folder", None, None, "shapes", "fp32", "1", None, None, None)
 
 
@@ -220,6 +221,45 @@ def test_touching_nuclei_are_counted_one_by_one():
     total, *parts = rows_of(1, Source("a", Path("a")), measured)
     assert (total["parts"], len(parts), total["count"]) == (2, 2, 3)
     assert total["density_per_mm2"] == pytest.approx(3 / 32**2)
+
+
+def volume(shape=(64, 64, 4), spacing=(0.5, 0.5, 5.0), **options) -> Scan:
+    geometry = Geometry(spacing, "dicom-pixel-spacing") if spacing else Geometry()
+    pixels = np.zeros(shape, np.int16)
+    pixels[..., 2] = 40
+    return Scan(pixels, geometry, modality="CT", value_unit="HU", **options)
+
+
+def test_a_volume_is_measured_in_space():
+    total, first, second = rows(volume(), ["tumor"])
+    # The boxes are found on all four slices: 636 pixels of 0.25 mm2, 5 mm thick, four times.
+    assert total["volume_mL"] == pytest.approx(636 * 0.25 * 5 * 4 / 1000)
+    assert total["area_mm2"] == pytest.approx(159)
+    assert [r["volume_mL"] for r in (first, second)] == pytest.approx([3.0, 0.18])
+    assert first["longest_diameter_mm"] == pytest.approx(np.hypot(10, 15))
+    assert total["fraction_of_image_percent"] == pytest.approx(100 * 636 / 64**2)
+    assert (total["mean_intensity"], total["intensity_unit"]) == (10, "HU")
+    assert total["slice_mm"] == 5.0
+    assert total["slice"] is not None
+    assert all(total[c] is None for c in COLUMNS if "_px" in c)
+
+
+def test_a_volume_without_spacing_is_counted_in_voxels():
+    total, *_ = rows(volume(spacing=None), ["tumor"])
+    assert (total["volume_px3"], total["volume_mL"], total["area_px2"]) == (636 * 4, None, 636)
+
+
+def test_where_the_distance_of_slices_is_unknown_the_plane_is_measured_and_the_reason_told():
+    total, *_ = rows(volume(spacing=(0.5, 0.5)), ["tumor"])
+    assert (total["area_mm2"], total["volume_mL"]) == (159, None)
+    assert "distance between slices" in total["warnings"]
+
+
+def test_of_a_film_one_frame_is_measured():
+    total, *_ = rows(volume(spacing=(0.5, 0.5), stack_of="frames"), ["tumor"])
+    assert (total["area_mm2"], total["volume_mL"], total["slice"]) == (159, None, 2)
+    assert "Only frame 3 of 4" in total["warnings"]
+    assert total["mean_intensity"] == 40
 
 
 # ------------------------------------------------------------------ the table

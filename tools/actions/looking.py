@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from parser_model.ontology import covers
-from parser_model.types import ParsedObject, Recognised, Recogniser
+from parser_model.types import ParsedObject, Parser, Recognised, Recogniser
 from tools.actions.result import Bench
 from tools.case import Case
 from tools.preparing import picture_for
@@ -59,15 +59,27 @@ def look(
 
 def recognise(bench: Bench, name: str) -> bool:
     """Note what kind of image a scan shows; True when the parser had to look at it for that."""
-    if name in bench.case.recognised or not isinstance(bench.parser, Recogniser):
+    if name in bench.case.recognised:
         return False
-    scan = bench.case.scans[name]
+    seen = recognised_in(bench.parser, bench.case.scans[name])
+    if seen is None:
+        return False
+    bench.case.recognised[name] = seen
+    return True
+
+
+def recognised_in(parser: Parser, scan: Scan) -> Recognised | None:
+    """What kind of image a scan shows, of a volume as most of its slices do.
+
+    None for a parser that does not tell.
+    """
+    if not isinstance(parser, Recogniser):
+        return None
     places = [scan.middle_slice]
     if scan.is_volume:
         places = list(dict.fromkeys(int(share * scan.shape[2]) for share in _TELLING))
-    seen = [bench.parser.recognise(picture_for(bench.parser, scan, place)) for place in places]
-    bench.case.recognised[name] = seen[0] if len(seen) == 1 else _agreed(seen)
-    return True
+    seen = [parser.recognise(picture_for(parser, scan, place)) for place in places]
+    return seen[0] if len(seen) == 1 else _agreed(seen)
 
 
 def _agreed(seen: list[Recognised]) -> Recognised:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parser_model.errors import ToolError
 from parser_model.ontology import covers, ontology
 from parser_model.range_calibration import ranges_of
-from parser_model.types import ParsedObject, Parser, Recogniser
+from parser_model.types import ParsedObject, Parser, Recognised
+from tools.actions.looking import recognised_in
 from tools.measuring import RangeRule, Value, find_parts, measure
+from tools.measuring.slices import key_slice
 from tools.preparing import picture_for
 from tools.scan import Scan
+from tools.volumes import Progress, VolumeObject, parse_volume
 
 QUANTITIES: Final = (
     "area",
@@ -37,14 +41,18 @@ class MeasuredObject:
     presence : float or None
     present : bool
     slice : int or None
-        Of a stack, from 0; None for pictures.
+        Of a volume the one on which it is largest, of a film the frame looked at, from 0.
     total : tuple of Value
         Of the whole object; its diameters are those of part 1. Its count tells touching objects
         apart where there are many alike (nuclei). Empty where it is absent.
     parts : tuple of tuple of Value
         Of every part that counts, the largest first.
+    part_slices : tuple of (int or None)
+        As `slice`, of every part.
     ignored_parts : int
         Too small to count; left out of everything.
+    notes : tuple of str
+        What must be told about it.
     outline : (H, W) ndarray of bool
         On `picture` of the scan.
     """
@@ -56,7 +64,9 @@ class MeasuredObject:
     slice: int | None
     total: tuple[Value, ...]
     parts: tuple[tuple[Value, ...], ...]
+    part_slices: tuple[int | None, ...]
     ignored_parts: int
+    notes: tuple[str, ...]
     outline: NDArray[np.bool_] = field(repr=False)
 
 
@@ -87,9 +97,16 @@ class MeasuredScan:
 
 
 def measure_scan(
-    parser: Parser, scan: Scan, phrases: Sequence[str], *, warnings: Sequence[str] = ()
+    parser: Parser,
+    scan: Scan,
+    phrases: Sequence[str],
+    *,
+    warnings: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> MeasuredScan:
     """Find each phrase in a scan and measure it and its parts.
+
+    All slices of a volume are looked at; of a film the frame in the middle.
 
     Parameters
     ----------
@@ -98,83 +115,113 @@ def measure_scan(
     phrases : sequence of str
     warnings : sequence of str, optional
         To be told with the scan's own notes.
+    progress : callable, optional
+        Told how many slices of a volume are done, and of how many.
 
     Raises
     ------
     ToolError
-        If something cannot be measured.
+        If nothing can be measured.
     """
-    seen_by_parser = picture_for(parser, scan, scan.middle_slice)
-    parsed = parser.parse([seen_by_parser], phrases, modality=scan.modality)[0]
-    seen = parser.recognise(seen_by_parser) if isinstance(parser, Recogniser) else None
+    seen = recognised_in(parser, scan)
     modality = scan.modality or (seen.modality if seen else None)
-    said = [*warnings, *scan.notes]
+    frame = None if scan.is_volume else scan.middle_slice
+    found: Sequence[ParsedObject | VolumeObject]
+    if scan.is_volume:
+        kind = modality
+        if seen and seen.modality and covers(modality, seen.modality):
+            kind = seen.modality
+        found = parse_volume(parser, scan, phrases, modality=kind, progress=progress)
+    else:
+        picture = picture_for(parser, scan, frame)
+        found = parser.parse([picture], phrases, modality=scan.modality)[0]
+    calibration = ranges_of(parser.info.weights_sha256)
+    measured = [
+        _measured(one, scan, frame, RangeRule(calibration, modality, one.target)) for one in found
+    ]
+    shown = frame
+    if scan.is_volume:
+        places = [one.slice for one in measured if one.slice is not None]
+        shown = places[0] if places else scan.middle_slice
+        measured = [replace(one, outline=one.outline[..., shown]) for one in measured]
+    return MeasuredScan(
+        objects=tuple(measured),
+        modality=modality,
+        spacing_mm=scan.geometry.spacing_mm,
+        spacing_source=scan.geometry.spacing_source,
+        warnings=(*warnings, *scan.notes, *_about(scan, seen)),
+        picture=scan.display(shown),
+    )
+
+
+def _about(scan: Scan, seen: Recognised | None) -> list[str]:
+    """What must be known about how a scan was looked at."""
+    said = []
     if scan.modality and seen and seen.modality and not covers(scan.modality, seen.modality):
         said.append(
-            f"To the parser this does not look like the {scan.modality} images it learnt from."
+            f"To the parser this does not look like the {scan.modality} images it learnt from, so "
+            "expect wrong outlines."
         )
-    if scan.middle_slice is not None:
-        said.append("Only the middle slice of this stack was looked at.")
-    calibration = ranges_of(parser.info.weights_sha256)
-    objects = []
-    for one in parsed:
-        rule = RangeRule(calibration, modality, one.target)
-        objects.append(_measured(one, scan, scan.middle_slice, rule))
-    spacing = scan.geometry.spacing_mm
-    source = scan.geometry.spacing_source
-    return MeasuredScan(
-        tuple(objects), modality, spacing, source, tuple(said), scan.display(scan.middle_slice)
-    )
+    if scan.middle_slice is not None and not scan.is_volume:
+        said.append(f"Only frame {scan.middle_slice + 1} of {scan.shape[2]} was looked at.")
+    return said
 
 
 def _measured(
-    parsed: ParsedObject, scan: Scan, slice: int | None, rule: RangeRule
+    found: ParsedObject | VolumeObject, scan: Scan, frame: int | None, rule: RangeRule
 ) -> MeasuredObject:
-    """One object with the sizes of the whole and of its parts."""
-    parts = find_parts(parsed.mask)
+    """One object with the sizes of the whole and of its parts; `outline` is the whole mask."""
+    parts = find_parts(found.mask if found.present else np.zeros_like(found.mask))
     total: tuple[Value, ...] = ()
     by_part: list[tuple[Value, ...]] = []
-    if parsed.present and len(parts):
-        spacing = scan.geometry.spacing_mm
+    places: list[int | None] = []
+    refused: dict[str, None] = {}
+    if len(parts):
         options: dict[str, Any] = {
-            "spacing_mm": spacing[:2] if spacing else None,
-            "values": scan.values(slice),
+            "spacing_mm": scan.geometry.spacing_mm if scan.is_volume else scan.in_plane_mm,
+            "values": scan.pixels if scan.is_volume else scan.values(frame),
             "value_unit": scan.value_unit,
-            "probability": parsed.probability,
+            "probability": found.probability,
             "ranges": rule,
-            "split_touching": ontology().is_many(parsed.target),
+            "split_touching": ontology().is_many(found.target) and not scan.is_volume,
         }
+        names = (*QUANTITIES, "volume") if scan.is_volume else QUANTITIES
         for number in range(1, len(parts) + 1):
             mask = parts.part(number)
-            by_part.append(
-                tuple(v for name in QUANTITIES for v in measure(name, mask, part=number, **options))
-            )
-        total = _of_whole(parts.mask, by_part[0], options)
+            by_part.append(_sizes(names, mask, {**options, "part": number}, refused))
+            places.append(key_slice(mask) if scan.is_volume else frame)
+        of_whole = ["count", *(name for name in names if not name.endswith("_diameter"))]
+        if options["split_touching"] and options["spacing_mm"]:
+            of_whole.append("density")
+        diameters = [value for value in by_part[0] if value.name.endswith("_diameter")]
+        total = (*_sizes(of_whole, parts.mask, options, refused), *diameters)
+    key = found.key_slice if isinstance(found, VolumeObject) else frame
     return MeasuredObject(
-        phrase=parsed.phrase,
-        target=parsed.target,
-        presence=parsed.presence,
-        present=parsed.present,
-        slice=slice,
+        phrase=found.phrase,
+        target=found.target,
+        presence=found.presence,
+        present=found.present,
+        slice=key,
         total=total,
         parts=tuple(by_part),
-        ignored_parts=parts.ignored if parsed.present else 0,
-        outline=parts.mask if parsed.present else np.zeros_like(parts.mask),
+        part_slices=tuple(places),
+        ignored_parts=parts.ignored,
+        notes=(*(found.notes if isinstance(found, VolumeObject) else ()), *refused),
+        outline=parts.mask,
     )
 
 
-def _of_whole(
-    mask: NDArray[np.bool_], largest: Sequence[Value], options: dict[str, Any]
+def _sizes(
+    names: Sequence[str],
+    mask: NDArray[np.bool_],
+    options: dict[str, Any],
+    refused: dict[str, None],
 ) -> tuple[Value, ...]:
-    """Sizes of the whole object; what belongs to one part is that of the largest."""
-    kept = {value.name: value for value in largest}
-    names = ["count", *QUANTITIES]
-    if options["split_touching"] and options["spacing_mm"]:
-        names.append("density")
-    return tuple(
-        value
-        for name in names
-        for value in (
-            (kept[name],) if name.endswith("_diameter") else measure(name, mask, **options)
-        )
-    )
+    """What can be measured of a mask; a sentence is noted for what cannot."""
+    values: list[Value] = []
+    for name in names:
+        try:
+            values += measure(name, mask, **options)
+        except ToolError as error:
+            refused[str(error)] = None
+    return tuple(values)

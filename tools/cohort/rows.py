@@ -26,6 +26,7 @@ WITH_RANGE: Final[tuple[tuple[str, Unit], ...]] = (
     ("longest_diameter", "mm"),
     ("perpendicular_diameter", "mm"),
     ("area", "px2"),
+    ("volume", "px3"),
     ("longest_diameter", "px"),
     ("perpendicular_diameter", "px"),
     ("fraction_of_image", "percent"),
@@ -57,8 +58,10 @@ def rows_of(number: int, source: Source, measured: MeasuredScan) -> list[Row]:
         about = _about(number, source, measured, found)
         rows.append({**about, "row": "total", **_sizes(found.total)})
         rows += [
-            {**about, "row": "part", "part": part, **_sizes(values)}
-            for part, values in enumerate(found.parts, 1)
+            {**about, "row": "part", "part": part, "slice": place, **_sizes(values)}
+            for part, (values, place) in enumerate(
+                zip(found.parts, found.part_slices, strict=True), 1
+            )
         ]
     return rows
 
@@ -99,7 +102,7 @@ def _warnings(found: MeasuredObject) -> list[str]:
         said.append("Whether the object is there is not judged: no calibration fits these weights.")
     if found.ignored_parts:
         said.append(f"Parts too small to count were ignored: {found.ignored_parts}.")
-    return said
+    return [*said, *found.notes]
 
 
 def _sizes(values: tuple[Value, ...]) -> Row:
