@@ -29,6 +29,12 @@ Modality = Annotated[str | None, typer.Option("--modality", help="What kind of i
 Scale = Annotated[
     float | None, typer.Option("--scale", metavar="MM_PER_PIXEL", help="Size of a pixel in mm.")
 ]
+Series = Annotated[
+    int | None, typer.Option("--series", help="Of a folder or archive; 1 is the largest.")
+]
+Frame = Annotated[
+    int | None, typer.Option("--frame", help="Of a file with volumes over time, from 1.")
+]
 _INTERRUPTED = 130
 
 
@@ -41,6 +47,8 @@ def ask(
     parser: ParserName = None,
     llm: Annotated[str | None, typer.Option("--llm", help="offline or openai.")] = None,
     precision: Precision = None,
+    series: Series = None,
+    frame: Frame = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -50,7 +58,7 @@ def ask(
 
     if len(inputs) < 2:
         _refuse('Give at least one file and a question: parsechat ask FILE "How large ...?"')
-    options = commands.Options(parser, llm, precision, modality, scale, out)
+    options = commands.Options(parser, llm, precision, modality, scale, out, series, frame)
     commands.ask([Path(p) for p in inputs[:-1]], [inputs[-1], *(then or [])], options, as_json=json)
 
 
@@ -68,6 +76,8 @@ def parse(
     modality: Modality = None,
     parser: ParserName = None,
     precision: Precision = None,
+    series: Series = None,
+    frame: Frame = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -81,7 +91,7 @@ def parse(
     _warm_up()
     from agent import commands
 
-    options = commands.Options(parser, None, precision, modality, None, out)
+    options = commands.Options(parser, None, precision, modality, None, out, series, frame)
     commands.parse(file, phrase, options, slice=slice, all_slices=all_slices, as_json=json)
 
 
@@ -91,6 +101,8 @@ def find(
     modality: Modality = None,
     parser: ParserName = None,
     precision: Precision = None,
+    series: Series = None,
+    frame: Frame = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -98,7 +110,7 @@ def find(
     _warm_up()
     from agent import commands
 
-    options = commands.Options(parser, None, precision, modality, None, out)
+    options = commands.Options(parser, None, precision, modality, None, out, series, frame)
     commands.find(file, options, as_json=json)
 
 
@@ -126,9 +138,8 @@ def measure(
     ("part"), and a row of kind "failure" with the reason for a file that cannot be read. Units are
     in the names of columns: those in mm are empty where the size of a pixel is unknown, those in
     px where it is known. "parts" are connected; "count" tells touching nuclei apart. The total's
-    diameters are those of its largest part; "slice" counts from
-    0; "number" tells the scans apart, also on the contact sheet. File names are in the table and
-    nowhere else.
+    diameters are those of its largest part; "slice" counts from 0; "number" tells the scans apart,
+    also on the contact sheet. File names are in the table only, never in logs.
     """
     _warm_up()
     from agent import commands, measure_command

@@ -25,6 +25,7 @@ from tools.actions.scale import LARGEST_MM, SMALLEST_MM
 from tools.actions.segment import segment, segment_slice
 from tools.case import Case
 from tools.reading import open_scan
+from tools.scan import Scan
 from tools.volumes import Progress
 
 NOTICE = "Research use only - not for diagnosis."
@@ -40,6 +41,19 @@ class Options:
     modality: str | None = None
     scale: float | None = None
     out: Path | None = None
+    series: int | None = None
+    frame: int | None = None
+
+    def open(self, path: Path) -> Scan:
+        """Read a file with what was chosen of it, and the modality that the user states.
+
+        Raises
+        ------
+        FileError, RequestError
+            See `tools.reading.open_scan`.
+        """
+        scan = open_scan(path, series=self.series, frame=self.frame)
+        return stated(scan, self.modality)
 
     def settings(self) -> Settings:
         """The settings with these options on top.
@@ -71,7 +85,7 @@ def ask(
     check_scale(options.scale)
     settings = options.settings()
     # Files first: a damaged one is told at once, before a network is loaded.
-    scans = [stated(open_scan(path), options.modality) for path in files]
+    scans = [options.open(path) for path in files]
     conversation = Conversation(settings, directory=options.out)
     for scan in scans:
         name = conversation.add_scan(scan)
@@ -155,7 +169,7 @@ def _run_action(
 ) -> None:
     started = time.perf_counter()
     settings = options.settings()
-    scan = stated(open_scan(file), options.modality)
+    scan = options.open(file)
     # Without an agent: no language model is needed to outline what has a name.
     case = Case(options.out or Path(tempfile.mkdtemp(prefix="parsechat-")))
     case.add_scan(scan)

@@ -87,6 +87,36 @@ def test_scale_gives_millimetres(run):
     assert (units["area"], units["longest_diameter"]) == ("mm2", "mm")
 
 
+def test_one_of_several_series_or_volumes_can_be_chosen(run, tmp_path):
+    from nibabel.nifti1 import Nifti1Image
+
+    from tests.tools.reading_files import write_dicom
+
+    for number in range(5):
+        where = {
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "ImagePositionPatient": [0, 0, number],
+            "PixelSpacing": [1, 1],
+            "SeriesInstanceUID": "1.2" if number < 3 else "1.3",
+        }
+        path = tmp_path / "study" / f"{number}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        write_dicom(path, np.full((32, 32), number, np.uint16), Modality="CT", **where)
+    grid = np.diag([1.0, 1.0, 1.0, 1.0])
+    over_time = np.zeros((20, 30, 4, 3), np.int16)
+    Nifti1Image(over_time, grid).to_filename(tmp_path / "time.nii")
+    for path, option, number, says in [
+        ("study", "--series", 2, "series 2 (2 slices) was read"),
+        ("time.nii", "--frame", 3, "3"),
+    ]:
+        code, out, _ = run("ask", path, "how large is the liver?", option, number, "--json")
+        assert code == 0
+        assert any(says in note for note in json.loads(out)["turns"][0]["warnings"])
+        code, out, err = run("parse", path, "-p", "liver", option, 9)
+        assert (code, out) == (2, "")
+        assert "9" in err
+
+
 def test_parse_gives_masks_and_presence(run):
     code, out, _ = run("parse", RETINA, "-p", "optic disc", "-p", "zork", "--json")
     document = json.loads(out)

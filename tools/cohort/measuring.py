@@ -15,6 +15,7 @@ from parser_model.range_calibration import ranges_of
 from parser_model.types import ParsedObject, Parser, Recognised
 from tools.actions.looking import recognised_in
 from tools.measuring import RangeRule, Value, find_parts, measure
+from tools.measuring.narrow import narrow_warning
 from tools.measuring.slices import key_slice
 from tools.preparing import picture_for
 from tools.scan import Scan
@@ -136,9 +137,12 @@ def measure_scan(
         picture = picture_for(parser, scan, frame)
         found = parser.parse([picture], phrases, modality=scan.modality)[0]
     calibration = ranges_of(parser.info.weights_sha256)
-    measured = [
-        _measured(one, scan, frame, RangeRule(calibration, modality, one.target)) for one in found
-    ]
+    measured = []
+    for one in found:
+        rule = RangeRule(calibration, modality, one.target)
+        sizes = _measured(one, scan, frame, rule)
+        narrow = narrow_warning(one.phrase, sizes.outline, parser.info.input_size)
+        measured.append(replace(sizes, notes=(*sizes.notes, *filter(None, [narrow]))))
     shown = frame
     if scan.is_volume:
         places = [one.slice for one in measured if one.slice is not None]
