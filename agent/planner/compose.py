@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from agent.planner.comparing import compared
+from agent.planner.phrasing import References, Result, absent, be, named, offer, plural, verb
+from agent.planner.relations import RELATIONS
 from agent.planner.understand import Request
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a tool returned in this turn: its name, its arguments, its content."""
-
-    tool: str
-    arguments: dict[str, Any]
-    content: dict[str, Any]
-
-
-class References:
-    """Looks up measurement references in the tool results of a turn."""
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self._ids: dict[tuple[str | None, str], str] = {}
-        for result in results:
-            for entry in result.content.get("measurements", []):
-                name = " of ".join(filter(None, (entry["name"], entry.get("of"))))
-                self._ids[(entry.get("object"), name)] = entry["id"]
-
-    def get(self, object_id: str | None, name: str, unit: str | None = None) -> str | None:
-        """``[[m-3]]`` or ``[[m-3 in cm]]``, None when it was not measured."""
-        found = self._ids.get((object_id, name))
-        if found is None:
-            return None
-        return f"[[{found} in {unit}]]" if unit else f"[[{found}]]"
 
 
 def compose(request: Request, results: Sequence[Result]) -> str:
@@ -47,6 +22,8 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _unclear(request)
     if errors and request.kind != "density":
         return " ".join(dict.fromkeys(errors))
+    if request.kind in RELATIONS:
+        return compared(request.kind, results)
     if request.kind == "describe":
         return _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
@@ -57,18 +34,14 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if request.kind == "everything":
         return _everything(segmented, References(results))
     objects = segmented.content["objects"]
-    if "scans" in segmented.content and request.kind not in ("compare", "share"):
+    if "scans" in segmented.content:
         return _scan_by_scan(request, segmented, results)
-    sentences = [_with_scale(request, results), *(_absent(o) for o in objects if not o["present"])]
+    sentences = [_with_scale(request, results), *(absent(o) for o in objects if not o["present"])]
     present = [o for o in objects if o["present"]]
-    if request.kind in ("compare", "share"):
-        if len(present) == len(objects):
-            sentences += _compared(request, present, results)
-    else:
-        for found in present:
-            sentences += _about(request, found, results)
+    for found in present:
+        sentences += _about(request, found, results)
     if len(present) < len(objects):
-        sentences.append(_offer(segmented.content))
+        sentences.append(offer(segmented.content))
     sentences += dict.fromkeys(errors)
     return " ".join(s for s in sentences if s)
 
@@ -89,32 +62,15 @@ def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]
         said: list[str] = []
         for found in segmented.content["objects"]:
             if found["scan"] == scan:
-                about = _about(request, found, results) if found["present"] else [_absent(found)]
+                about = _about(request, found, results) if found["present"] else [absent(found)]
                 said += [s for s in about if s]
         lines.append(f"- {scan}: {' '.join(said)}")
     return "\n".join([*filter(None, [_with_scale(request, results)]), *lines])
 
 
-def _named(found: dict[str, Any]) -> str:
-    name = str(found["phrase"])
-    return name if name[:1].isupper() and name[1:2].isupper() else name[:1].lower() + name[1:]
-
-
-def _plural(name: str) -> bool:
-    """True for "lungs" and "nuclei", False for "pancreas" and "optic disc"."""
-    last = name.lower().split()[-1] if name else ""
-    if last in ("nuclei", "vertebrae", "glands", "layers"):
-        return True
-    return last.endswith("s") and not last.endswith(("ss", "us", "is", "pancreas"))
-
-
-def _verb(name: str, verb: str) -> str:
-    return verb if _plural(name) else f"{verb}s"
-
-
 def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:
     refs = References(results)
-    name, one = _named(found), found["id"]
+    name, one = named(found), found["id"]
     if request.kind == "exists":
         where = _position(found, results)
         seen = f"Yes, I see the {name}{where}"
@@ -130,7 +86,7 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
 
 
 def _measured(request: Request, found: dict[str, Any], refs: References) -> list[str]:
-    name, one, unit = _named(found), found["id"], request.unit
+    name, one, unit = named(found), found["id"], request.unit
     several = found["parts"] > 1
     sentences = []
     area, share = refs.get(one, "area", _area_unit(unit)), refs.get(one, "fraction_of_image")
@@ -139,13 +95,13 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
         sentences.append(f"I count {count} {name}, where they touch one by one.")
     elif several and count and set(request.quantities) & set(SIZE):
         sentences.append(f"I find the {name} in {count} separate parts.")
-    covers = "Together they cover" if several else f"The {name} {_verb(name, 'cover')}"
+    covers = "Together they cover" if several else f"The {name} {verb(name, 'cover')}"
     volume = refs.get(one, "volume", _volume_unit(unit))
     if volume:
-        takes = "Together they take" if several else f"The {name} {_verb(name, 'take')}"
+        takes = "Together they take" if several else f"The {name} {verb(name, 'take')}"
         sentences.append(f"{takes} up {volume}{_largest_on(one, refs)}.")
     elif "slice" in request.quantities and refs.get(one, "slice"):
-        sentences.append(f"The {name} {_be(name)} largest on slice {refs.get(one, 'slice')}.")
+        sentences.append(f"The {name} {be(name)} largest on slice {refs.get(one, 'slice')}.")
     if area and share:
         sentences.append(f"{covers} {area}, which is {share} of the image.")
     elif area:
@@ -155,7 +111,7 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     longest = refs.get(one, "longest_diameter", unit)
     across = refs.get(one, "perpendicular_diameter", unit)
     if longest and across:
-        owner = "Their" if _plural(name) else "Its"
+        owner = "Their" if plural(name) else "Its"
         whose = "The largest part measures" if several else f"{owner} longest diameter is"
         joint = "at its longest and" if several else "and the diameter across it"
         tail = " across" if several else ""
@@ -198,10 +154,6 @@ def _volume_unit(unit: str | None) -> str | None:
     return cubes.get(unit, unit) if unit else None
 
 
-def _be(name: str) -> str:
-    return "are" if _plural(name) else "is"
-
-
 def _area_unit(unit: str | None) -> str | None:
     """Unit of an area where a length was named: "in cm" means square centimetres."""
     squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
@@ -210,13 +162,13 @@ def _area_unit(unit: str | None) -> str | None:
 
 
 def _located(found: dict[str, Any], position: str, refs: References) -> list[str]:
-    name, one = _named(found), found["id"]
+    name, one = named(found), found["id"]
     key = refs.get(one, "slice")
     on = f" on slice {key}, where the outline is largest" if key else ""
-    sentences = [f"The {name} {_be(name)}{position}{on}, as you look at it."]
+    sentences = [f"The {name} {be(name)}{position}{on}, as you look at it."]
     centre = refs.get(one, "centroid")
     if centre:
-        owner = "Their" if _plural(name) else "Its"
+        owner = "Their" if plural(name) else "Its"
         sentences.append(
             f"{owner} centre (row, column) is at {centre}; the overlay shows its outline."
         )
@@ -224,7 +176,7 @@ def _located(found: dict[str, Any], position: str, refs: References) -> list[str
 
 
 def _counted(found: dict[str, Any], refs: References) -> list[str]:
-    name, one = _named(found), found["id"]
+    name, one = named(found), found["id"]
     count, area, dense = (refs.get(one, what) for what in ("count", "area", "density"))
     volume = refs.get(one, "volume")
     if not count:
@@ -248,68 +200,18 @@ def _position(found: dict[str, Any], results: Sequence[Result]) -> str:
     return ""
 
 
-def _compared(
-    request: Request, present: list[dict[str, Any]], results: Sequence[Result]
-) -> list[str]:
-    refs = References(results)
-    compared = next((r for r in results if r.tool == "compare"), None)
-    if compared is None or len(present) < 2:
-        return ["I need two different objects to compare."]
-    a = next(o for o in present if o["id"] == compared.arguments["first"])
-    b = next(o for o in present if o["id"] == compared.arguments["second"])
-    entry = compared.content["measurements"][0]
-    value = f"[[{entry['id']}]]"
-    if entry["name"] == "fraction_of":
-        return [f"The {_named(a)} {_verb(_named(a), 'cover')} {value} of the {_named(b)}."]
-    larger = compared.content.get("larger")
-    size, verb = ("volume", "measure") if a.get("in_volume") else ("area", "cover")
-    first, second = refs.get(a["id"], size), refs.get(b["id"], size)
-    sizes = (
-        f"The {_named(a)} {_verb(_named(a), verb)} {first} and the {_named(b)} {second}."
-        if first and second
-        else ""
-    )
-    if larger == "equal":
-        verdict = f"They are equally large; the ratio of their {size}s is"
-    else:
-        bigger = _named(a) if larger == a["id"] else _named(b)
-        verdict = f"The {bigger} is larger; the {size} of the {_named(a)} over the {_named(b)} is"
-    return [sizes, f"{verdict} {value}."]
-
-
 def _everything(segmented: Result, refs: References) -> str:
     found = [o for o in segmented.content["objects"] if o["present"]]
     if not found:
-        return f"I recognise nothing that I was trained on. {_offer(segmented.content)}"
+        return f"I recognise nothing that I was trained on. {offer(segmented.content)}"
     lines = []
     for one in found:
         share, volume = (refs.get(one["id"], name) for name in ("fraction_of_image", "volume"))
         if volume:
-            lines.append(f"- {_named(one)}: {volume}{_largest_on(one['id'], refs)}")
+            lines.append(f"- {named(one)}: {volume}{_largest_on(one['id'], refs)}")
         else:
-            lines.append(f"- {_named(one)}" + (f": {share} of the image" if share else ""))
+            lines.append(f"- {named(one)}" + (f": {share} of the image" if share else ""))
     return "I recognise:\n" + "\n".join(lines)
-
-
-def _absent(found: dict[str, Any]) -> str:
-    name = _named(found)
-    if not found["known"]:
-        return f'I do not know what "{found["phrase"]}" is in a picture like this.'
-    presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
-    article = "any" if _plural(name) else "an" if name[:1] in "aeiou" else "a"
-    return f"I don't see {article} {name} in this {_kind(found)}{presence}."
-
-
-def _kind(found: dict[str, Any]) -> str:
-    return "volume" if found.get("in_volume") else "image"
-
-
-def _offer(content: dict[str, Any]) -> str:
-    names = content.get("can_look_for") or []
-    if not names:
-        return ""
-    kind = f" {content['modality']}" if content.get("modality") else ""
-    return f"In this{kind} image I can look for: {', '.join(names)}."
 
 
 def _described(results: Sequence[Result]) -> str:
@@ -329,7 +231,7 @@ def _described(results: Sequence[Result]) -> str:
     if content.get("pixel_size_known"):
         yours = content.get("pixel_size_known_from") == "user"
         size = "Its pixel size is the one you gave." if yours else "Its pixel size is known."
-    return f"{first} {size} {_offer(content)}"
+    return f"{first} {size} {offer(content)}"
 
 
 def _declined(request: Request) -> str:

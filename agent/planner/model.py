@@ -21,7 +21,9 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
-from agent.planner.compose import Result, compose
+from agent.planner.compose import compose
+from agent.planner.phrasing import Result
+from agent.planner.relations import RELATIONS, TWO_SCANS
 from agent.planner.understand import Request, understand
 from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
@@ -130,7 +132,49 @@ def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
         scan = request.scale.arguments.get("scan") if request.scale else None
         named = {"scan": scan} if scan else {}
         return "segment", {"phrases": list(request.phrases), **named}
+    if request.kind in RELATIONS:
+        return _next_comparison(request, results)
     return _next_measurement(request, results)
+
+
+def _next_comparison(request: Request, results: Sequence[Result]) -> _CallPlan | None:
+    """The comparison that is asked for, once its two objects were looked for."""
+    looked = [r for r in results if r.tool == "segment"]
+    if any(r.tool == "compare" for r in results):
+        return None
+    objects = {o["id"]: o for r in looked for o in r.content["objects"]}
+    if request.kind in TWO_SCANS:
+        scans = sorted({o["scan"] for o in objects.values()}, key=_scan_number)
+        earlier = _scan_before(scans[0], first=request.since_first) if len(scans) == 1 else None
+        if earlier and len(looked) == 1:
+            return "segment", {"phrases": list(request.phrases), "scan": earlier}
+        # The first thing named, on the earliest and on the latest of the scans.
+        ends = [o for scan in (scans[0], scans[-1]) for o in objects.values() if o["scan"] == scan]
+        kind = ends[0]["target"] or ends[0]["phrase"]
+        pair = [o for o in ends if (o["target"] or o["phrase"]) == kind]
+        enough = any(o["present"] for o in pair)
+        if request.kind != "change":
+            enough = all(o["present"] for o in pair)
+        pair = pair if len(scans) > 1 and enough else []
+    else:
+        pair = [o for o in objects.values() if o["present"]]
+    if len(pair) != 2:
+        return None
+    first, second = (o["id"] for o in pair)
+    if request.kind == "share":
+        # "What share of the lung is the tumour": the second as a part of the first.
+        first, second = second, first
+    return "compare", {"first": first, "second": second, "what": RELATIONS[request.kind]}
+
+
+def _scan_number(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+def _scan_before(name: str, *, first: bool) -> str | None:
+    """The scan that one is compared with: the one before it, or the very first."""
+    number = _scan_number(name)
+    return None if number == 1 else f"scan-{1 if first else number - 1}"
 
 
 def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan | None:
@@ -154,13 +198,6 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
         for one in found:
             if one["id"] not in dense:
                 return "measure", {"object": one["id"], "quantities": ["density"]}
-    pair = list(dict.fromkeys(o["id"] for o in found))
-    compared = any(r.tool == "compare" for r in results)
-    if len(pair) == 2 and not compared and request.kind in ("compare", "share"):
-        if request.kind == "compare":
-            return "compare", {"first": pair[0], "second": pair[1], "what": "ratio"}
-        # "What share of the lung is the tumour": the second as a part of the first.
-        return "compare", {"first": pair[1], "second": pair[0], "what": "fraction_of"}
     return None
 
 
@@ -175,8 +212,6 @@ def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
         if found.get("in_volume"):
             return ["volume", "slice"]
         return ["fraction_of_image", "centroid"]
-    if request.kind in ("compare", "share"):
-        return [size]
     wanted = list(request.quantities)
     if found.get("in_volume") and request.quantities == SIZE:
         wanted = list(SIZE_IN_VOLUME)

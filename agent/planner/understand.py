@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.planner import words
+from agent.planner.relations import read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
 
@@ -19,6 +20,12 @@ Kind = Literal[
     "density",  # how many per mm²
     "compare",
     "share",  # of one object inside another
+    "distance",
+    "symmetry",
+    "cup_to_disc",
+    "cardiothoracic",
+    "ejection",
+    "change",  # of one object, from an earlier scan to a later one
     "everything",
     "describe",
     "scale",
@@ -48,6 +55,8 @@ class Request:
         For "unclear": what to ask, when the words can be meant in several ways.
     follow_up : bool
         True when the objects or the kind were taken from an earlier turn.
+    since_first : bool
+        For "change" and "ejection": the earlier scan is the first, not the one before.
     """
 
     kind: Kind
@@ -58,6 +67,7 @@ class Request:
     reason: str | None = None
     ask_back: str | None = None
     follow_up: bool = False
+    since_first: bool = False
 
 
 def find_phrases(
@@ -116,6 +126,8 @@ def understand(
     """
     # "the left or the right lung" names two lungs.
     text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
+    # "is the left lung larger than the right?" does too.
+    text = words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
     if (scale := read_scale(text)) is not None:
         return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
@@ -134,7 +146,12 @@ def understand(
         unknown = _unknown_name(text)
         if unknown:
             phrases = (unknown,)
-    request = _classify(text, phrases)
+    relation = read_relation(text, phrases, ontology, modality)
+    if relation is not None:
+        request = Request(relation.kind, since_first=relation.since_first)
+        phrases = relation.phrases
+    else:
+        request = _classify(text, phrases)
     if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
         request = Request("density")
     if request.kind in ("everything", "describe"):
@@ -189,10 +206,6 @@ def _classify(text: str, phrases: tuple[str, ...]) -> Request:
         return Request("everything")
     if words.DESCRIBE.search(text) and not phrases:
         return Request("describe")
-    if len(phrases) >= 2 and words.SHARE_OF.search(text):
-        return Request("share")
-    if len(phrases) >= 2 and words.COMPARE.search(text):
-        return Request("compare")
     if words.PER_AREA.search(text):
         return Request("density")
     if words.COUNT.search(text) and not words.NOT_A_COUNT.search(text):

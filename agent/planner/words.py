@@ -11,7 +11,7 @@ SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter
 BRIGHTNESS = ("mean_intensity", "sd_intensity", "min_intensity", "max_intensity")
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
+def any_of(*patterns: str) -> re.Pattern[str]:
     """Any of these as whole words, whatever the case."""
     return re.compile(r"\b(?:" + "|".join(patterns) + r")\b", re.IGNORECASE)
 
@@ -26,40 +26,40 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         ("fraction_of_image",),
     ),
     (
-        _any("how (?:wide|long|thick)", "width", "diameters?", "across", "length", "thickness"),
+        any_of("how (?:wide|long|thick)", "width", "diameters?", "across", "length", "thickness"),
         DIAMETERS,
     ),
-    (_any("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
-    (_any("volume", "how many m[lL]", "cubic"), ("volume",)),
+    (any_of("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
+    (any_of("volume", "how many m[lL]", "cubic"), ("volume",)),
     (
-        _any("(?:which|what|best|key|largest|how many) slices?", "slice number"),
+        any_of("(?:which|what|best|key|largest|how many) slices?", "slice number"),
         ("slice",),
     ),
-    (_any("perimeter", "circumference", "outline length"), ("perimeter",)),
-    (_any("round", "circular", "circularity", "roundness"), ("circularity",)),
-    (_any("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
+    (any_of("perimeter", "circumference", "outline length"), ("perimeter",)),
+    (any_of("round", "circular", "circularity", "roundness"), ("circularity",)),
+    (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
     (
-        _any(
+        any_of(
             "bright\\w*", "dark\\w*", "intensit\\w+", "densit\\w+", "hounsfield", "hu",
             "gr[ea]y value", "signal",
         ),
         BRIGHTNESS,
     ),
-    (_any("area", "surface"), ("area", "fraction_of_image")),
+    (any_of("area", "surface"), ("area", "fraction_of_image")),
     (
-        _any("how (?:large|big|small|much)", "size", "dimension\\w*", "measure\\w*", "extent"),
+        any_of("how (?:large|big|small|much)", "size", "dimension\\w*", "measure\\w*", "extent"),
         SIZE,
     ),
 )  # fmt: skip
 
-DIAGNOSIS = _any(
+DIAGNOSIS = any_of(
     "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have", "am i",
     "does (?:he|she|the patient) have", "what is wrong", "risk of", "stage is", "tnm", "bi-?rads",
     "how (?:serious|dangerous|bad)",
     "(?:is|are) (?:it|this|that|they|the \\w+) (?:malignant|benign|cancer\\w*|dangerous|serious|"
     "normal|abnormal|healthy|infected|bad)",
 )  # fmt: skip
-TREATMENT = _any(
+TREATMENT = any_of(
     "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",
     "operat(?:e|ion)", "prescri\\w+", "chemo\\w*", "radiotherapy",
     "should (?:i|we|he|she|the patient)", "mg",
@@ -71,7 +71,7 @@ UNIT = re.compile(
     re.IGNORECASE,
 )
 
-EVERYTHING = _any(
+EVERYTHING = any_of(
     "what (?:do|can) you (?:see|find|recogni[sz]e)", "everything", "label (?:it )?all",
     "(?:find |segment |show )?all (?:structures|objects|organs)", "segment all",
     "what(?:'s| is| are) (?:in|on|visible)", "wh(?:at|ich) (?:structures|objects|organs)",
@@ -83,8 +83,8 @@ DESCRIBE = re.compile(
     r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
     re.IGNORECASE,
 )
-WHERE = _any("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
-COUNT = _any("how many", "count", "number of")
+WHERE = any_of("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
+COUNT = any_of("how many", "count", "number of")
 NOT_A_COUNT = re.compile(
     r"how many (?:percent|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)", re.IGNORECASE
 )
@@ -92,22 +92,22 @@ PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
     re.IGNORECASE,
 )
-HOW_DENSE = _any("how dense(?:ly)?", "densit\\w+", "cellularity")
-EXISTS = _any(
+HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")
+EXISTS = any_of(
     "(?:is|are) there", "(?:do|can) you (?:see|find)", "any", "visible", "present", "detect",
     "does (?:it|this|the \\w+) (?:show|contain|have)",
 )  # fmt: skip
-SHOW = _any(
+SHOW = any_of(
     "show", "highlight", "outline", "segment", "find", "mark", "delineate", "trace", "draw",
     "mask", "look for",
 )  # fmt: skip
-COMPARE = _any(
+COMPARE = any_of(
     "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "difference",
     "versus", "vs", "times",
 )  # fmt: skip
-SHARE_OF = _any("(?:share|percent\\w*|proportion|fraction|how much) of")
+SHARE_OF = any_of("(?:share|percent\\w*|proportion|fraction|how much) of")
 
-PRONOUN = _any(
+PRONOUN = any_of(
     "it", "its", "that", "this", "them", "they", "those", "these", "the same",
     "the (?:mask|object|structure|area|result)",
 )  # fmt: skip
@@ -115,6 +115,11 @@ SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\?
 BOTH_SIDES = re.compile(
     r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"
     r"(?P<b>left|right)\s+(?P<what>\w+)",
+    re.IGNORECASE,
+)
+OTHER_SIDE = re.compile(
+    r"\b(?P<a>left|right)(?P<what>\s+\w+)(?P<between>\b.*\b(?:than|as|to|and|with|versus|vs|or)\s+"
+    r"(?:the\s+)?)(?P<b>left|right)(?:\s+(?:one|side))?(?=\s*(?:$|[?.!,]))",
     re.IGNORECASE,
 )
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)

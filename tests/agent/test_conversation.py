@@ -34,7 +34,7 @@ def picture(tmp_path):
 
 @pytest.fixture
 def parser():
-    return ShapesParser(SHAPES)
+    return ShapesParser(dict(SHAPES))
 
 
 @pytest.fixture
@@ -121,6 +121,46 @@ def test_nuclei_are_counted_one_by_one_and_per_area_once_the_scale_is_known(conv
     assert "The number of nuclei per area of the image is 1200 /mm²." in turn.answer
     turn = conversation.ask("how many nuclei are there per mm²?")
     assert "That is 1200 /mm² of the image." in turn.answer
+
+
+def test_questions_about_two_objects(conversation, parser):
+    parser.shapes["optic disc"], parser.shapes["optic cup"] = [(0, 0, 40, 40)], [(10, 0, 30, 20)]
+    turn = conversation.ask("How far is the tumour from the left lung?")
+    assert value(conversation, turn, "distance").value == pytest.approx(np.hypot(30, 30))
+    assert turn.answer.startswith("Between the nearest edges of the tumour and the left lung lie")
+    turn = conversation.ask("how far is the tumour from the liver?")
+    assert "touch or overlap" in turn.answer
+    turn = conversation.ask("what is the cup to disc ratio?")
+    assert turn.answer.startswith("The vertical cup-to-disc ratio is 0.500; the ratio of the areas")
+    turn = conversation.ask("are the lungs symmetric?")
+    assert "The right lung is larger: the left lung over the right lung is 0.500" in turn.answer
+    assert turn.unverified == ()
+    turn = conversation.ask("what is the cardiothoracic ratio?")
+    assert turn.refused
+    assert 'do not know what "heart" is' in turn.answer
+    assert "needs the outlines of the heart and of both lungs" in turn.answer
+    turn = conversation.ask("what is the ejection fraction?")
+    assert "don't see a left ventricle" in turn.answer
+
+
+def test_change_since_an_earlier_scan(conversation, parser, tmp_path):
+    turn = conversation.ask("did the tumour grow?")
+    assert "add that scan too" in turn.answer
+    conversation.ask("one pixel is 1 mm")
+    later = tmp_path / "later.png"
+    Image.fromarray(np.full((100, 100), 200, np.uint8)).save(later)
+    conversation.add_file(later)
+    turn = conversation.ask("did the tumour grow since the first scan?")
+    assert "both scales" in turn.answer or "give the scale of both" in turn.answer
+    conversation.ask("one pixel is 1 mm")
+    parser.shapes["tumor"] = [(20, 20, 40, 30)]
+    conversation.case.objects.pop(conversation.case.known_object("scan-2", "tumor", "").id)
+    turn = conversation.ask("did the tumour grow since the first scan?")
+    assert turn.answer.startswith("The tumour grew: from 100 mm² in scan-1 to 200 mm² in scan-2")
+    assert "(100 %)" in turn.answer
+    assert "by the limits of RECIST that is progressive disease" in turn.answer
+    assert "no diagnosis" in turn.answer
+    assert turn.unverified == ()
 
 
 def test_absent_object_is_refused_with_an_offer(conversation):

@@ -43,6 +43,38 @@ def test_first_questions(question, kind, phrases):
     assert (request.kind, request.phrases) == (kind, phrases)
 
 
+@pytest.mark.parametrize(
+    ("question", "kind", "phrases"),
+    [
+        ("What is the cup to disc ratio?", "cup_to_disc", ("optic cup", "optic disc")),
+        ("vertical CDR?", "cup_to_disc", ("optic cup", "optic disc")),
+        ("What is the cardiothoracic ratio?", "cardiothoracic", ("heart", "lungs")),
+        ("what is the ejection fraction?", "ejection", ("left ventricle",)),
+        ("How far is the tumour from the liver?", "distance", ("tumour", "liver")),
+        ("How far is the cup from the disc?", "distance", ("cup", "disc")),
+        ("How far apart are the kidneys?", "distance", ("left kidney", "right kidney")),
+        ("Has the tumour changed between the two scans?", "change", ("tumour",)),
+        ("is the lesion larger than in the first scan?", "change", ("lesion",)),
+        ("did the disc grow?", "change", ("disc",)),
+        ("What share of the liver is tumour?", "share", ("liver", "tumour")),
+        ("Is the left lung larger than the right?", "compare", ("left lung", "right lung")),
+        ("Are the lungs symmetric?", "symmetry", ("left lung", "right lung")),
+        ("How large is the growth?", "measure", ("growth",)),
+        ("did it grow?", "unclear", ()),
+        ("has anything changed?", "unclear", ()),
+    ],
+)
+def test_questions_about_two(question, kind, phrases):
+    request = read(question)
+    assert (request.kind, request.phrases) == (kind, phrases)
+
+
+def test_growth_of_what_was_spoken_of():
+    request = read("How large is the tumour?", "did it grow since the first scan?")
+    assert (request.kind, request.phrases, request.since_first) == ("change", ("tumour",), True)
+    assert not read("How large is the tumour?", "has it changed?").since_first
+
+
 def test_size_means_area_share_and_both_diameters():
     assert read("How large is the liver?").quantities == SIZE
 

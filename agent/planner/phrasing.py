@@ -1,0 +1,78 @@
+"""What every answer of the planner is put together from: references, names and their grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool returned in this turn: its name, its arguments, its content."""
+
+    tool: str
+    arguments: dict[str, Any]
+    content: dict[str, Any]
+
+
+class References:
+    """Looks up measurement references in the tool results of a turn."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._ids: dict[tuple[str | None, str], str] = {}
+        for result in results:
+            for entry in result.content.get("measurements", []):
+                name = " of ".join(filter(None, (entry["name"], entry.get("of"))))
+                self._ids[(entry.get("object"), name)] = entry["id"]
+
+    def get(self, object_id: str | None, name: str, unit: str | None = None) -> str | None:
+        """``[[m-3]]`` or ``[[m-3 in cm]]``, None when it was not measured."""
+        found = self._ids.get((object_id, name))
+        if found is None:
+            return None
+        return f"[[{found} in {unit}]]" if unit else f"[[{found}]]"
+
+
+def named(found: dict[str, Any]) -> str:
+    """What to call an object inside a sentence."""
+    name = str(found["phrase"])
+    return name if name[:1].isupper() and name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
+def plural(name: str) -> bool:
+    """True for "lungs" and "nuclei", False for "pancreas" and "optic disc"."""
+    last = name.lower().split()[-1] if name else ""
+    if last in ("nuclei", "vertebrae", "glands", "layers"):
+        return True
+    return last.endswith("s") and not last.endswith(("ss", "us", "is", "pancreas"))
+
+
+def verb(name: str, word: str) -> str:
+    """A verb that fits a name: "covers", or "cover" for several."""
+    return word if plural(name) else f"{word}s"
+
+
+def be(name: str) -> str:
+    """The verb "to be" that fits a name: "is", or "are" for several."""
+    return "are" if plural(name) else "is"
+
+
+def absent(found: dict[str, Any]) -> str:
+    """That an object was not seen, or that its name is not known."""
+    name = named(found)
+    if not found["known"]:
+        return f'I do not know what "{found["phrase"]}" is in a picture like this.'
+    presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
+    article = "any" if plural(name) else "an" if name[:1] in "aeiou" else "a"
+    kind = "volume" if found.get("in_volume") else "image"
+    return f"I don't see {article} {name} in this {kind}{presence}."
+
+
+def offer(content: dict[str, Any]) -> str:
+    """What can be looked for instead."""
+    names = content.get("can_look_for") or []
+    if not names:
+        return ""
+    kind = f" {content['modality']}" if content.get("modality") else ""
+    return f"In this{kind} image I can look for: {', '.join(names)}."
