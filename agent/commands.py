@@ -21,9 +21,9 @@ from agent.settings import Settings
 from parser_model import ParserInfo, RequestError
 from tools.actions import ActionResult, Bench, Watch
 from tools.actions.find import find_everything
-from tools.actions.scale import LARGEST_MM, SMALLEST_MM
 from tools.actions.segment import segment, segment_slice
 from tools.case import Case
+from tools.geometry import LARGEST_MM, SMALLEST_MM
 from tools.reading import open_scan
 from tools.scan import Scan
 from tools.volumes import Progress

@@ -35,6 +35,12 @@ DETECTOR_PLANE: Final = (
     "magnified by an unknown factor, so millimetres here are upper limits."
 )
 
+SMALLEST_MM, LARGEST_MM = 1e-5, 50.0
+"""Bounds of a pixel that a user states: below light can resolve, above what any scanner has."""
+NO_SCALE: Final = (
+    "No scanner has pixels of that size; say how many millimetres or micrometres one pixel is."
+)
+
 # DICOM PS3.3 C.7.6.1.1.1: the letters of patient directions, principal one first.
 _BIPED: Final = frozenset("LRAPHF")
 # An axis within 45 degrees of left-right shows left and right; beyond, the picture is sagittal.
@@ -136,12 +142,12 @@ class Geometry:
         Raises
         ------
         RequestError
-            If one is not a positive finite number.
+            If one is no size that a pixel can have.
         """
         width = float(mm_per_pixel)
         height = width if height_mm is None else float(height_mm)
-        if not all(math.isfinite(side) and side > 0 for side in (width, height)):
-            raise RequestError("The scale is a positive number: the millimetres of one pixel.")
+        if not all(SMALLEST_MM <= side <= LARGEST_MM for side in (width, height)):
+            raise RequestError(NO_SCALE)
         slices = self.spacing_mm[2:] if self.spacing_mm else ()
         affine = self.affine
         if affine is not None:

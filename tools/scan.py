@@ -285,7 +285,7 @@ class Scan:
         Raises
         ------
         RequestError
-            If it is not a positive finite number.
+            If it is no size that a pixel can have.
         """
         geometry = self.geometry.with_user_scale(mm_per_pixel, height_mm)
         notes = tuple(note for note in self.notes if note != self.geometry.caveat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import json
 import logging
@@ -88,6 +89,22 @@ def test_the_command_line(patient, elsewhere, capfd, caplog):
     said = capfd.readouterr()
     assert said.out.count('"spacing_mm"') >= 3  # series and zip are one scan
     assert_clean(elsewhere, said.out, said.err, caplog.text)
+
+
+def test_a_table_of_measurements(patient, elsewhere, capfd, caplog):
+    table = elsewhere / "t.csv"
+    written = ["--csv", str(table), "--sheet", str(elsewhere / "s.png")]
+    with caplog.at_level(logging.DEBUG):
+        run(["measure", str(patient[0].parent), "-p", "liver", *written])
+    said = capfd.readouterr()
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {row["row"] for row in rows}
+    assert {"total", "failure"} <= kinds
+    # The names of files are the user's own, and in the table that they asked for only.
+    assert found_in(" ".join(row.pop("file") for row in rows).encode()) == [SEARCHED[0]]
+    table.unlink()
+    assert_clean(elsewhere, repr(rows), said.out, said.err, caplog.text)
 
 
 def test_what_is_sent_to_a_language_model(patient, elsewhere, capfd, caplog):

@@ -122,7 +122,7 @@ def test_the_users_pixels_need_not_be_square():
         Geometry().with_user_scale(1.0, 0.0)
 
 
-@pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf, 1e9, 1e-9])
 def test_a_scale_that_cannot_be_is_a_request_error(scale):
     with pytest.raises(RequestError):
         Geometry().with_user_scale(scale)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from parser_model.errors import ToolError
 from tools.actions.result import ActionResult, Bench
-
-SMALLEST_MM, LARGEST_MM = 1e-5, 50.0
-"""Bounds of a pixel: below light can resolve, above what any scanner has."""
+from tools.geometry import LARGEST_MM, NO_SCALE, SMALLEST_MM
 
 
 def set_scale(
@@ -38,10 +36,7 @@ def set_scale(
     width = _size(mm_per_pixel, bar_mm, bar_pixels)
     for side in (width, pixel_height_mm):
         if side is not None and not SMALLEST_MM <= side <= LARGEST_MM:
-            raise ToolError(
-                "No scanner has pixels of that size; say how many millimetres or micrometres one "
-                "pixel is."
-            )
+            raise ToolError(NO_SCALE)
     named = [bench.case.scan(scan)[0]]
     names = named if scan else list(bench.case.current) or named
     warnings = []
