@@ -52,6 +52,10 @@ _STATISTICS = (
     *("stat_pd_transformer", "stat_ms0", "stat_ms1", "stat_ms2", "stat_mask_features"),
     "stat_text_hidden",
 )
+_WHY_NOT = {
+    "pred_logits": " (similarities with 17 classes, whose texts are not recorded; no answer to a "
+    "phrase uses them)"
+}
 
 
 @dataclass
@@ -206,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prefix = "" if len(runs) == 1 else f"{run.name}/"
         dump |= {prefix + key: value for key, value in result.outputs.items()}
         if result.unknown:
-            print(f"{run.name}: not computed here: {', '.join(result.unknown)}", file=sys.stderr)
+            told = ", ".join(f"{key}{_WHY_NOT.get(key, '')}" for key in result.unknown)
+            print(f"{run.name}: not computed here: {told}", file=sys.stderr)
     if options.dump is not None:
         with options.dump.open("wb") as file:
             np.savez(file, allow_pickle=False, **dump)

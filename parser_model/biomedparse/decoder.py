@@ -328,5 +328,5 @@ def _visible(real: Tensor, queries: int, images: int) -> Tensor | None:
     """Mask that hides padding in self-attention, or None where there is no padding."""
     if bool(real.all()):
         return None
-    visible = F.pad(real, (queries, 0), value=True)
+    visible = torch.cat([real.new_ones(len(real), queries), real], dim=1)
     return visible.repeat(images, 1)[:, None, None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+from skimage.transform import resize
 
 from parser_model.parity import main
 
@@ -63,6 +66,26 @@ def test_everything_around_the_network_agrees(folder, capsys):
 def test_readers_agree(folder, capsys):
     assert main([str(folder("readers.json", "readers.npz"))]) == 0
     assert capsys.readouterr().out.count("every pixel, by hash") == 4
+
+
+def test_pictures_are_read_where_they_are_at_hand(tmp_path, capsys):
+    """Read as described: padded to a square, each channel resampled by cubic splines."""
+    picture = np.zeros((30, 31, 4), np.uint8)
+    picture[:, :, :3] = np.linspace(0, 250, 31).astype(np.uint8)[None, :, None]
+    picture[..., 3] = 77  # opacity, which is dropped
+    Image.fromarray(picture).save(tmp_path / "steps.png")
+    size = {"preserve_range": True, "anti_aliasing": True, "mode": "constant", "order": 3}
+    # One row less than columns: half of one is none, so the picture stays as it is.
+    channel = resize(picture[..., 0], (1024, 1024), **size).astype(np.uint8)
+    wanted = np.repeat(channel[..., None], 3, axis=2)
+    entry = {"name": "rgb_steps.png", "sha256": hashlib.sha256(wanted.tobytes()).hexdigest()}
+    absent = {"name": "rgb_absent.png", "sha256": ""}
+    (tmp_path / "readers.json").write_text(json.dumps([entry, absent]))
+    np.savez(tmp_path / "readers.npz", **{"rgb_steps.png_sub": wanted[::8, ::8]})
+    assert main([str(tmp_path)]) == 0
+    table = capsys.readouterr().out
+    assert table.count("every pixel, by hash") == 1
+    assert "not among the fixtures: rgb_absent.png" in table
 
 
 @pytest.mark.slow
