@@ -83,10 +83,18 @@ class Engine:
         return max(1, int(_SHARE_OF_GPU * free) // (self.size**2 * _BYTES_A_PIXEL))
 
     @torch.inference_mode()
-    def encode(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[ImageMemory, bool]]:
+    def encode(
+        self, images: Sequence[NDArray[np.uint8]], stack_size: int = 1
+    ) -> list[tuple[ImageMemory, bool]]:
         """What is remembered of each image, and whether it was encoded now.
 
-        Images (H, W, 3) that are new are encoded together: give at most `images_at_once`.
+        Parameters
+        ----------
+        images : sequence of (H, W, 3) ndarray of uint8
+            New ones are encoded together: give at most `images_at_once`.
+        stack_size : int
+            How many follow each other in all. Where not all would fit into the memory none is
+            put there: it would be gone before it is asked for, and others with it.
         """
         keys = [content_key(pixels) for pixels in images]
         found = {key: self._memory.peek(key) for key in keys}
@@ -98,7 +106,8 @@ class Engine:
             for row, i in enumerate(new):
                 alone = together if len(new) == 1 else together.image(row)
                 found[keys[i]] = alone
-                self._memory.put(keys[i], alone)
+                if stack_size * alone.nbytes <= self._memory.max_bytes:
+                    self._memory.put(keys[i], alone)
         memories = [found[key] for key in keys]
         return [(m, i in new) for i, m in enumerate(memories) if m is not None]
 

@@ -208,9 +208,7 @@ class BiomedParseParser:
         return [
             row
             for start in range(0, len(checked), step)
-            for row in self._parse_some(
-                [image.pixels for image in checked[start : start + step]], prompts, modality, site
-            )
+            for row in self._parse_some(checked[start : start + step], prompts, modality, site)
         ]
 
     def recognise(self, image: NDArray[np.uint8] | ParsedImage) -> Recognised:
@@ -273,17 +271,19 @@ class BiomedParseParser:
 
     def _parse_some(
         self,
-        images: Sequence[NDArray[np.uint8]],
+        given: Sequence[ParsedImage],
         prompts: Sequence[str],
         modality: str | None,
         site: str | None,
     ) -> list[list[ParsedObject]]:
         """Images that are encoded together."""
+        images = [image.pixels for image in given]
         places = [self._place(pixels, modality, site) for pixels in images]
         targets = [[self._names.resolve(p, place.modality) for p in prompts] for place in places]
         known = [i for i, row in enumerate(targets) if any(t is not None for t in row)]
         rows = [[_unknown(phrase, pixels) for phrase in prompts] for pixels in images]
-        encoded = self._engine.encode([images[i] for i in known])
+        stack = max(image.stack_size for image in given)
+        encoded = self._engine.encode([images[i] for i in known], stack)
         for i, (memory, fresh) in zip(known, encoded, strict=True):
             rows[i] = self._row(_Look(images[i], memory, places[i]), prompts, targets[i], fresh)
         return rows

@@ -20,7 +20,7 @@ from parser_model.errors import RequestError
 from parser_model.ontology import ontology
 from parser_model.overlaps import share_pixels
 from parser_model.presence import Calibration
-from parser_model.types import Parser, Recognised
+from parser_model.types import ParsedImage, Parser, Recognised
 from tests.parser_model.biomedparse.conftest import TINY
 
 
@@ -87,6 +87,18 @@ def test_images_are_remembered_within_the_budget(network, image):
     ]
     forgetful = make(network, memory_bytes=0)
     assert all(forgetful.parse([image], ["liver"])[0][0].encoded for _ in range(2))
+
+
+def test_a_stack_that_does_not_fit_drives_nothing_out(network, image):
+    one_bytes = make(network)._engine.encode([image])[0][0].nbytes
+    parser = make(network, memory_bytes=3 * one_bytes)
+    parser.parse([image], ["liver"])
+    stack = [image[::-1].copy(), image[:, ::-1].copy(), image[::-1, ::-1].copy()]
+    for size, remembered in ((4, False), (3, True)):
+        slices = [ParsedImage(pixels, stack_size=size) for pixels in stack]
+        parser.parse(slices, ["liver"])
+        assert parser.parse([image], ["spleen"])[0][0].encoded is remembered
+        assert parser.parse(stack[1:2], ["spleen"])[0][0].encoded is not remembered
 
 
 def test_the_place_is_told_to_the_network(parser, image):
