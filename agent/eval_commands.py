@@ -173,7 +173,9 @@ def _sources(wanted: Wanted) -> Sequence[Answers]:
     parsers: list[Answers] = []
     for name in wanted.parsers:
         if model := boxed(name):
-            parsers.append(BoxedAnswers(name, load_box_prompted(model[0]), each_part=model[1]))
+            short = f"{name.partition(':')[0]}:{Path(model[0]).name}"
+            shown = name if short in {one.name for one in parsers} else short
+            parsers.append(BoxedAnswers(shown, load_box_prompted(model[0]), each_part=model[1]))
             continue
         parser = load_parser(name, precision=wanted.precision)
         if not wanted.ontology:

@@ -43,35 +43,37 @@ _LEVELS = {"modalities": "Modalities", "targets": "Targets", "sources": "Sources
 
 
 def _dice(results: dict[str, Any]) -> Iterable[Table]:
+    several = len(results) > 1
     for level, title in _LEVELS.items():
-        names = sorted({key for report in results.values() for key in report[level]})
-        rows = [(key, [report[level].get(key) for report in results.values()]) for key in names]
+        keys = sorted({key for report in results.values() for key in report[level]})
+        rows = [(key, [report[level].get(key) for report in results.values()]) for key in keys]
         if level == "modalities":
             rows.append(("headline", [report.get("headline") for report in results.values()]))
         if not rows:
             continue
-        table = _table(title, "")
-        for name, report in results.items():
-            given = " (given true boxes)" if report["given_true_boxes"] else ""
-            table.add_column(f"{name}{given}: Dice (95 %)")
-            table.add_column("surface")
-            table.add_column("failed")
-        table.add_column("masks")
-        table.add_column("patients")
+        table = _table(title, "", *_DICE_HEADINGS)
         for key, entries in rows:
-            some = next((e for e in entries if e), {"masks": 0, "patients": 0})
-            figures = [figure for entry in entries for figure in _figures(entry)]
-            table.add_row(key, *figures, str(some["masks"]), str(some["patients"]))
+            if several:
+                table.add_section()
+                table.add_row(key)
+            for (name, report), entry in zip(results.items(), entries, strict=True):
+                given = " (given true boxes)" if report["given_true_boxes"] else ""
+                table.add_row(f"  {name}{given}" if several else f"{key}{given}", *_figures(entry))
         yield table
+
+
+_DICE_HEADINGS = ("Dice (95 %)", "surface", "failed", "masks", "patients")
 
 
 def _figures(entry: dict[str, Any] | None) -> list[str]:
     if entry is None:
-        return ["–"] * 3
+        return ["–"] * len(_DICE_HEADINGS)
     return [
         f"{entry['dice']:.3f} ({entry['low']:.2f}–{entry['high']:.2f})",
         f"{entry['surface_dice']:.3f}",
         str(entry["failures"]),
+        str(entry["masks"]),
+        str(entry["patients"]),
     ]
 
 
@@ -184,6 +186,25 @@ def _presence(results: dict[str, Any]) -> Iterable[Table]:
                         _share(entry.get("auroc")),
                     )
     yield table
+    for name, report in results.items():
+        if report["cross_fitted"]:
+            yield _reliability(name, report["cross_fitted"]["reliability"])
+
+
+def _reliability(name: str, bins: list[dict[str, Any]]) -> Table:
+    """How often something was there, by how likely it was said to be; bars for the eye."""
+    title = f"{name}, cross-fitted: is it there as often as is said? (absent ones count as much)"
+    table = _table(title, "presence", "objects", "said", "there", "")
+    for some in bins:
+        share = some["there"]
+        table.add_row(
+            f"{some['low']:.1f}–{some['high']:.1f}",
+            str(some["objects"]),
+            _share(some["said"]),
+            _share(share),
+            "" if share is None else "█" * round(20 * share),
+        )
+    return table
 
 
 _ABSENT = {

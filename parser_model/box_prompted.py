@@ -94,6 +94,8 @@ def load_box_prompted(name: str) -> BoxPrompted:
     library.logging.set_verbosity_error()  # it greets with advice about its own back ends
     library.logging.disable_progress_bar()
     here = Path(name).is_dir()
+    if not here and name.startswith(("/", ".", "~")):
+        raise SetupError(f"The folder '{name}' is not there.")
     try:
         kind = library.AutoConfig.from_pretrained(name, local_files_only=here).model_type
         if kind != "sam":

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from agent import eval_commands, eval_tables, models_commands
 from agent.cli import main
@@ -73,7 +74,10 @@ def test_parsers_and_masks_of_other_tools_side_by_side(run, data, blurred):
     code, out, _ = run(*given)
     assert code == 0
     assert "headline" in out
-    assert "tool: Dice" in out
+    # Beside each other: a row for each under every modality.
+    rows = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
+    at = rows.index("CT")
+    assert rows[at : at + 3] == ["CT", "compact", "tool"]
 
 
 def test_what_another_tool_left_out_is_told(run, data, blurred, tmp_path):
@@ -124,6 +128,19 @@ def test_words_of_users_are_scored_beside_names(run, data, blurred, tmp_path):
     code, out, _ = run(*given)
     assert code == 0
     assert "Users' words" in out
+
+
+def test_presence_says_how_often_what_was_said_was_so(capsys):
+    bins = [{"low": 0.9, "high": 1.0, "objects": 7, "said": 0.95, "there": 0.5}]
+    absent = {"objects": 3, "refused": 1.0, "auroc": 1.0}
+    found = {"present": 7, "kept": 1.0, "same_site": absent, "other_sites": absent}
+    found |= {"nonsense": {"objects": 0, "refused": None}, "reliability": bins}
+    for table in eval_tables._presence({"x": {"as_shipped": None, "cross_fitted": found}}):
+        Console(width=100).print(table)
+    out = capsys.readouterr().out
+    assert "1.000 refused" in out
+    assert "nonsense" not in out
+    assert out.count("█") == 10  # of 20 for always
 
 
 @pytest.mark.parametrize("what", ["presence", "ranges", "modality"])

@@ -88,6 +88,8 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SetupError, match="No model like SAM"):
         load_box_prompted(str(tmp_path / "empty"))
+    with pytest.raises(SetupError, match="is not there"):
+        load_box_prompted(str(tmp_path / "none"))
 
 
 def test_without_transformers_it_says_how_to_get_it(monkeypatch):
