@@ -34,8 +34,10 @@ def test_medians_are_taken_in_turns():
     calls: list[str] = []
     names = ("a", "b")
     actions = {name: (lambda name=name: calls.append(name)) for name in names}
-    medians = medians_in_turns(actions, 2, between=lambda: calls.append("|"))
+    said: list[str] = []
+    medians = medians_in_turns(actions, 2, between=lambda: calls.append("|"), say=said.append)
     assert "".join(calls) == "|ab|ab|ab"
+    assert [line.endswith("(warm-up)") for line in said] == [True, True, *[False] * 4]
     assert all(medians[name] >= 0 for name in names)
 
 

@@ -123,7 +123,12 @@ def run(folder: Path, runs: int) -> Result:
     for precision, parser in parsers.items():
         actions |= _ours(precision, parser)
     rates: list[float] = []
-    medians = medians_in_turns(actions, runs, between=lambda: rates.append(matrix_rate()))
+    medians = medians_in_turns(
+        actions,
+        runs,
+        between=lambda: rates.append(matrix_rate()),
+        say=lambda line: print(line, file=sys.stderr, flush=True),  # minutes pass, and may be lost
+    )
     fresh = {name: _in_a_fresh_process(folder, name) for name in ("reference", *chosen)}
 
     def figures(name: str) -> Figures:

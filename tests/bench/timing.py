@@ -26,17 +26,21 @@ def median_seconds(action: Action, runs: int = RUNS) -> float:
 
 
 def medians_in_turns(
-    actions: Mapping[str, Action], runs: int, between: Action = lambda: None
+    actions: Mapping[str, Action],
+    runs: int,
+    between: Action = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Median seconds of each action, run after run in turns; one warm-up each left out.
 
-    `between` is done before each round and not timed.
+    `between` is done before each round and not timed; `say` is told of each time as it comes.
     """
     times: dict[str, list[float]] = {name: [] for name in actions}
     for run in range(runs + 1):
         between()
         for name, action in actions.items():
             taken = seconds(action)
+            say(f"{name}: {taken:.2f} s" + ("" if run else " (warm-up)"))
             if run:
                 times[name].append(taken)
     return {name: statistics.median(taken) for name, taken in times.items()}
