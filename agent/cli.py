@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli_training import train
+from agent.cli_training import data, train
 
 app = typer.Typer(
     name="parsechat",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Parsers and their weights.", no_args_is_help=False)
 app.add_typer(models, name="models")
+app.add_typer(data, name="data")
 app.command()(train)
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]

@@ -61,3 +61,50 @@ def train(
         precision or "auto",
     )
     training_commands.run(wanted, as_json=json)
+
+
+data = typer.Typer(help="Training data.", no_args_is_help=True)
+
+
+@data.command("build")
+def data_build(
+    folder: Annotated[Path, typer.Argument(help="Images with masks.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")] = Path("training-data"),
+    modality: Annotated[
+        str | None, typer.Option("--modality", help="Where the files do not say it.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="Instead of judging by targets.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", metavar="1=liver,2=...", help="Of label volumes.")
+    ] = None,
+    slices: Annotated[int, typer.Option("--slices", help="At most so many of a volume.")] = 20,
+    phrases: Annotated[int, typer.Option("--phrases", help="Wordings of a mask.")] = 4,
+    source: Annotated[str | None, typer.Option("--source", help="Name of the data set.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Of the data set.")] = None,
+    nc: Annotated[
+        str | None, typer.Option("--nc", help="Non-commercial use only: yes, no or unclear.")
+    ] = None,
+    keep_unknown: Annotated[
+        bool, typer.Option("--keep-unknown", help="Keep masks whose names are not known.")
+    ] = False,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="All objects of the named kinds are outlined everywhere."),
+    ] = False,
+    val: Annotated[float, typer.Option("--val", help="Share of patients set aside.")] = 0.15,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    llm: Annotated[
+        str | None, typer.Option("--llm", help="offline or openai: more wordings of names.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a training table (images, masks, phrases) from folders, volumes or DICOM."""
+    from agent import data_commands
+    from tools.building import Wishes
+
+    wishes = Wishes(slices, phrases, site, source, licence, nc, keep_unknown, complete, val, seed)
+    data_commands.build(
+        folder, out, wishes, modality=modality, labels=labels, llm=llm, as_json=json
+    )

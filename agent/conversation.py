@@ -34,11 +34,11 @@ from agent.events import (
     TurnFinished,
 )
 from agent.evidence import Renderer, comparatives_without_proof
-from agent.llm import chat_model, planner_name
+from agent.llm import chat_model, endpoint_errors, planner_name
 from agent.parsers import chosen_parser
 from agent.settings import Settings
 from agent.toolbox import Outcome, build_tools, prompt_text
-from parser_model import Parser, ParserInfo, RequestError, ServiceError
+from parser_model import Parser, ParserInfo, RequestError
 from parser_model.ontology import ontology
 from tools.actions import Bench, Watch
 from tools.case import Case
@@ -177,7 +177,7 @@ class Conversation:
         writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
         said: list[BaseMessage] = [HumanMessage(question)]
         start: Any = {"messages": [*self._messages, *said]}
-        with _endpoint_errors(), self._followed():
+        with endpoint_errors(), self._followed():
             async for mode, event in self._agent.astream(
                 start,
                 config={"recursion_limit": _MOST_STEPS},
@@ -328,24 +328,3 @@ class _Writing:
             evidence=tuple(self.renderer.evidence),
             unverified=(*self.renderer.unverified, *comparatives_without_proof(answer, names)),
         )
-
-
-@contextmanager
-def _endpoint_errors() -> Iterator[None]:
-    """Turn an endpoint's failures into one sentence; nothing of its reply is repeated."""
-    import httpx
-
-    try:
-        import openai
-
-        failures: tuple[type[Exception], ...] = (openai.OpenAIError, httpx.HTTPError)
-    except ImportError:
-        failures = (httpx.HTTPError,)
-    try:
-        yield
-    except failures as error:
-        kind = type(error).__name__
-        raise ServiceError(
-            f"The language model you configured did not answer ({kind}); check "
-            "PARSECHAT_LLM_BASE_URL, the model name and the key, or use PARSECHAT_LLM=offline."
-        ) from error

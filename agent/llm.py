@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from langchain_core.language_models import BaseChatModel
 
 from agent.settings import Settings
-from parser_model.errors import SetupError
+from parser_model.errors import ServiceError, SetupError
 
 
 def chat_model(settings: Settings) -> BaseChatModel:
@@ -43,3 +46,24 @@ def chat_model(settings: Settings) -> BaseChatModel:
 def planner_name(settings: Settings) -> str:
     """For `run.planner` and the banner: "offline", or the model's name."""
     return "offline" if settings.llm == "offline" else settings.llm_model
+
+
+@contextmanager
+def endpoint_errors() -> Iterator[None]:
+    """Turn an endpoint's failures into one sentence; nothing of its reply is repeated."""
+    import httpx
+
+    try:
+        import openai
+
+        failures: tuple[type[Exception], ...] = (openai.OpenAIError, httpx.HTTPError)
+    except ImportError:
+        failures = (httpx.HTTPError,)
+    try:
+        yield
+    except failures as error:
+        kind = type(error).__name__
+        raise ServiceError(
+            f"The language model you configured did not answer ({kind}); check "
+            "PARSECHAT_LLM_BASE_URL, the model name and the key, or use PARSECHAT_LLM=offline."
+        ) from error

@@ -99,6 +99,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     if find_spec("torch") is None:
         raise SetupError("Training needs PyTorch; run 'make setup' to install it.")
     from parser_model.ontology import ontology
+    from parser_model.training.data import read_paraphrases
     from parser_model.training.licences import licensed
     from parser_model.training.machine import Machine
     from parser_model.training.record import fingerprint, run_record
@@ -113,13 +114,20 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     _check_folder(out, files.state, resume=wanted.resume)
     with progress_bar("looking over the files") as shown:
         found = survey(wanted.data, "train", ontology(), shown)
-    held_out = _held_out(wanted.data, config.plan.validation_images)
+    held_out = _held_out(wanted, config.plan.validation_images)
     _tell_problems(found, out)
     found.check(skip_bad=wanted.skip_bad)
     part = licensed(wanted.data, found.samples, wanted.licence)
     _tell_data(part.samples, held_out, wanted, part.missing_modalities)
+    paraphrases = read_paraphrases(wanted.data)
     task, before = task_of(
-        config, machine, part.samples, held_out, start=wanted.start, tokenizer=wanted.tokenizer
+        config,
+        machine,
+        part.samples,
+        held_out,
+        start=wanted.start,
+        tokenizer=wanted.tokenizer,
+        paraphrases=paraphrases,
     )
     record = run_record(
         wanted.data,
@@ -129,6 +137,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         command=wanted.command,
         validated_on=len(held_out),
         before=before,
+        paraphrases=sum(map(len, paraphrases.values())),
     )
     _say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
     with progress_lines() as report:
@@ -191,11 +200,13 @@ def _check_folder(out: Path, state: Path, *, resume: bool) -> None:
         _say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
 
 
-def _held_out(data: Path, at_most: int) -> list[Sample]:
+def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
     from parser_model.ontology import ontology
     from parser_model.training.data import evenly
+    from parser_model.training.licences import licensed
     from parser_model.training.survey import survey
 
+    data = wanted.data
     if not (data / "val").is_dir():
         _say("There is no val/ beside train/, so nothing is validated on the way.")
         return []
@@ -203,7 +214,12 @@ def _held_out(data: Path, at_most: int) -> list[Sample]:
         found = survey(data, "val", ontology(), shown)
     if found.skipped:
         _say(f"{found.skipped} of {found.files} files of val cannot be used and are left out.")
-    return evenly([s for s in found.samples if s.masks], at_most)
+    try:
+        part = licensed(data, found.samples, wanted.licence)
+    except FileError:
+        _say("No image of val passes the licence filter, so nothing is validated on the way.")
+        return []
+    return evenly([s for s in part.samples if s.masks], at_most)
 
 
 def _tell_problems(found: Survey, out: Path) -> None:

@@ -58,6 +58,11 @@ class Ontology:
     ----------
     data : dict
         The content of ``ontology.json``.
+
+    Attributes
+    ----------
+    wholes : dict of str to tuple of tuple of str
+        Groups of targets that together make another: "lung" is left and right lung.
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
@@ -75,6 +80,9 @@ class Ontology:
         }
         self._lesions = frozenset(n for n, e in data["targets"].items() if e.get("lesion"))
         self._many = frozenset(n for n, e in data["targets"].items() if e.get("many"))
+        self.wholes: dict[str, tuple[tuple[str, ...], ...]] = {
+            whole: tuple(map(tuple, groups)) for whole, groups in data.get("wholes", {}).items()
+        }
         chinese: dict[str, dict[str, list[str]]] = data.get("chinese", {})
         self._chinese = {n: tuple(texts) for n, texts in chinese.get("targets", {}).items()}
         self._by_key: dict[str, str] = {}

@@ -45,9 +45,11 @@ class Vocabulary:
         return np.array(rows, dtype=np.int64)
 
 
-def build_vocabulary(ontology: Ontology) -> Vocabulary:
-    """Every word of the ontology's names and synonyms, sorted, and the joining words."""
+def build_vocabulary(ontology: Ontology, more: Iterable[str] = ()) -> Vocabulary:
+    """Every word of the ontology's names and synonyms, the joining words, and those of phrases."""
     words = {"the", "in", "of", "on", "a"}
+    for text in more:
+        words.update(words_of(text))
     for target in ontology.targets:
         for text in (target, *ontology.synonyms(target)):
             words.update(words_of(text))

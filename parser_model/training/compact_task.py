@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from parser_model.compact.network import CompactConfig, CompactNetwork
 from parser_model.compact.parser import CompactParser
-from parser_model.compact.text import build_vocabulary
+from parser_model.compact.text import Vocabulary, build_vocabulary
 from parser_model.compact.weights import CompactWeights, save_weights
 from parser_model.ontology import Ontology
 from parser_model.training import loop, score
@@ -36,6 +36,8 @@ class CompactTask:
         Weights to train further; their words, places and sizes are kept.
     sizes : dict, optional
         Of the network, where they are not `CompactConfig`'s own.
+    paraphrases : mapping of str to sequence of str, optional
+        More wordings of targets; see `read_paraphrases`.
 
     Raises
     ------
@@ -52,12 +54,13 @@ class CompactTask:
         machine: Machine,
         start: CompactWeights | None = None,
         sizes: dict[str, Any] | None = None,
+        paraphrases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         torch.manual_seed(plan.seed)
         self._plan, self._machine, self._ontology = plan, machine, ontology
         self._held_out = list(held_out)
         self.device = machine.device
-        self._vocabulary = start.vocabulary if start else build_vocabulary(ontology)
+        self._vocabulary = start.vocabulary if start else _vocabulary(ontology, paraphrases)
         self._places = start.places if start else ontology.places
         config = CompactConfig(
             vocabulary_size=len(self._vocabulary), places=len(self._places), **(sizes or {})
@@ -73,7 +76,13 @@ class CompactTask:
         self.averaged.requires_grad_(False)
         self._size = self.network.config.image_size
         self._batches = loop.Batches(
-            list(samples), ontology, self._vocabulary, plan, self._size, self._places
+            list(samples),
+            ontology,
+            self._vocabulary,
+            plan,
+            self._size,
+            self._places,
+            paraphrases=paraphrases,
         )
         self.optimiser = torch.optim.AdamW(
             loop.parameter_groups(self.network), weight_decay=plan.weight_decay, betas=(0.9, 0.98)
@@ -110,6 +119,10 @@ class CompactTask:
     def _on_processor(self) -> CompactNetwork:
         network = self.averaged if self.device == "cpu" else copy.deepcopy(self.averaged).cpu()
         return network.eval()
+
+
+def _vocabulary(ontology: Ontology, paraphrases: Mapping[str, Sequence[str]] | None) -> Vocabulary:
+    return build_vocabulary(ontology, (t for texts in (paraphrases or {}).values() for t in texts))
 
 
 def validation_dice(scores: Sequence[score.MaskScore]) -> dict[str, float]:

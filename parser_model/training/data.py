@@ -8,6 +8,7 @@ the patient of each image (for splits and for honest negatives).
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from parser_model.errors import FileError
 from parser_model.ontology import Ontology, Place
 
 PICTURES = (".webp", ".png", ".jpg", ".jpeg")
+PARAPHRASES = "paraphrases.json"
 
 COMPLETE_SOURCES: dict[str, frozenset[str]] = {
     # Sources that label every object of these kinds in each image they give: a missing mask
@@ -126,6 +128,24 @@ def manifest_rows(root: Path) -> list[dict[str, str]]:
 def read_manifest(root: Path) -> dict[str, tuple[str, str]]:
     """Source and patient of each image, by its path in the folder."""
     return {row["image"]: (row["source"], row["patient"]) for row in manifest_rows(root)}
+
+
+def read_paraphrases(root: Path) -> dict[str, tuple[str, ...]]:
+    """More wordings of targets, from ``paraphrases.json`` where the folder has one.
+
+    Raises
+    ------
+    FileError
+        If it is no such table.
+    """
+    path = root / PARAPHRASES
+    if not path.is_file():
+        return {}
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): tuple(map(str, texts)) for name, texts in table.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise FileError(f"{PARAPHRASES} is no table of targets and wordings.") from error
 
 
 def read_image(path: Path, size: int | None, *, pad: bool = False) -> NDArray[np.uint8]:

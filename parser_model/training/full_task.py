@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class FullTask:
     ontology : Ontology
     plan : FineTuningPlan
     machine : Machine
+    paraphrases : mapping of str to sequence of str, optional
+        More wordings of targets.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class FullTask:
         ontology: Ontology,
         plan: FineTuningPlan,
         machine: Machine,
+        paraphrases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         torch.manual_seed(plan.seed)
         self._plan, self._machine, self._ontology = plan, machine, ontology
@@ -82,7 +85,13 @@ class FullTask:
             self.averaged.requires_grad_(False)
         self._size = network.config.image_size
         self._batches = loop.Batches(
-            list(samples), ontology, _Ids(tokenizer), plan, self._size, pad=True
+            list(samples),
+            ontology,
+            _Ids(tokenizer),
+            plan,
+            self._size,
+            pad=True,
+            paraphrases=paraphrases,
         )
         free = [p for p in self.network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(free, weight_decay=plan.weight_decay)

@@ -25,6 +25,7 @@ from parser_model.training.data import Sample, absent_targets, read_image, read_
 from parser_model.training.phrases import say
 
 _HELD_BYTES = 4 * 2**30
+_PARAPHRASED = 0.25
 _COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
 
 MODALITY_SHARES = {
@@ -143,6 +144,8 @@ class Batches:
         Classes of the recognition head; the ontology's when left out.
     pad : bool
         Keep the proportions of images; see `read_image`.
+    paraphrases : mapping of str to sequence of str, optional
+        More wordings of targets; where there are some, a quarter of the phrases is one of them.
     """
 
     def __init__(
@@ -155,7 +158,9 @@ class Batches:
         places: Sequence[Place] | None = None,
         *,
         pad: bool = False,
+        paraphrases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        self._paraphrases = paraphrases or {}
         self._places = {p: i for i, p in enumerate(places or ontology.places)}
         self.samples = [s for s in samples if s.masks]
         self.ontology, self.vocabulary, self.plan, self.size = ontology, vocabulary, plan, size
@@ -237,7 +242,7 @@ class Batches:
                     ]
                     if self.rng.random() < 0.4:
                         place = options[int(self.rng.integers(len(options)))]
-                phrases.append(say(target, place, self.ontology, self.rng))
+                phrases.append(self._say(target, place))
                 owner.append(number)
                 present.append(is_present)
                 masks.append(self._mask(index, target))
@@ -249,6 +254,12 @@ class Batches:
         words = torch.where(drop & (words > 1), torch.ones_like(words), words)
         kinds = torch.tensor([self._places[p] for p in places])
         return Batch(x * 2 - 1, words, owners, torch.tensor(present), mask, kinds)
+
+    def _say(self, target: str, place: Place) -> str:
+        more = self._paraphrases.get(target)
+        if more and self.rng.random() < _PARAPHRASED:
+            return str(self.rng.choice(more))
+        return say(target, place, self.ontology, self.rng)
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         return self._images[index] if self._held else self._read_image(self.samples[index].image)

@@ -33,6 +33,7 @@ def run_record(
     command: str,
     validated_on: int,
     before: dict[str, Any] | None,
+    paraphrases: int = 0,
 ) -> dict[str, Any]:
     """What is known before the first step; plain values for JSON.
 
@@ -49,6 +50,8 @@ def run_record(
         Images.
     before : dict or None
         The record of the weights that the run starts from.
+    paraphrases : int
+        Number of wordings that come with the data.
     """
     samples = part.samples
     return {
@@ -64,6 +67,7 @@ def run_record(
             "sources": sorted({s.source for s in samples if s.source}),
             "modalities": sorted({s.place.modality for s in samples}),
             "validation_images": validated_on,
+            "paraphrases": paraphrases,
         },
         "licence_filter": part.licence,
         "missing_modalities": list(part.missing_modalities),

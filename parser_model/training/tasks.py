@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def task_of(
     *,
     start: Path | None = None,
     tokenizer: Path | None = None,
+    paraphrases: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Task, dict[str, Any] | None]:
     """The network with its data, and the record of the weights it starts from.
 
@@ -44,6 +45,8 @@ def task_of(
         Weights to train further; biomedparse takes the installed ones when left out.
     tokenizer : Path, optional
         Of biomedparse, where its weights are not installed.
+    paraphrases : mapping of str to sequence of str, optional
+        More wordings of targets.
 
     Raises
     ------
@@ -55,10 +58,10 @@ def task_of(
         if weights and config.sizes:
             raise RequestError("--start keeps the network's sizes, so [network] cannot be given.")
         compact = CompactTask(
-            samples, held_out, ontology(), config.plan, machine, weights, config.sizes
+            samples, held_out, ontology(), config.plan, machine, weights, config.sizes, paraphrases
         )
         return compact, {"sha256": weights.sha256, **weights.record} if weights else None
-    return _full(config.plan, machine, samples, held_out, start, tokenizer)
+    return _full(config.plan, machine, samples, held_out, start, tokenizer, paraphrases)
 
 
 def _full(
@@ -68,6 +71,7 @@ def _full(
     held_out: Sequence[Sample],
     start: Path | None,
     tokenizer: Path | None,
+    paraphrases: Mapping[str, Sequence[str]] | None,
 ) -> tuple[Task, dict[str, Any]]:
     source = SOURCES["biomedparse"]
     record = installed(source.name)
@@ -82,5 +86,5 @@ def _full(
     weights = start or folder / (record.weights_file if record else "")
     network = load_network(weights, source.config)
     reader = Tokenizer.from_file(tokenizer or folder / "tokenizer")
-    task = FullTask(network, reader, samples, held_out, ontology(), plan, machine)
+    task = FullTask(network, reader, samples, held_out, ontology(), plan, machine, paraphrases)
     return task, {"sha256": file_sha256(weights)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -140,3 +141,17 @@ def test_training_goes_on_from_given_weights_with_their_words(folder, tiny, tmp_
     assert load_weights(tmp_path / "same.safetensors").vocabulary.words == start.vocabulary.words
     one, other = load_file(files.last), load_file(tmp_path / "same.safetensors")
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_paraphrases_of_the_data_are_asked_and_their_words_learnt(folder, tiny):
+    config = read_config(str(tiny)).with_numbers(steps=1)
+    samples = survey(folder, "train", ontology()).samples
+    plan = compact_plan(config)
+    said = {"left lung": ["sinistral breather"]}
+    task = CompactTask(
+        samples, [], ontology(), plan, Machine(), sizes=config.sizes, paraphrases=said
+    )
+    index = task._vocabulary.words.index("breather") + 2
+    batches = [task._batches.next(64) for _ in range(20)]
+    share = np.mean([(batch.words == index).any(1).float().mean().item() for batch in batches])
+    assert 0.1 < share < 0.4

@@ -1,0 +1,123 @@
+"""Making a training table from images with masks as people have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parser_model.errors import FileError, InputError
+from parser_model.ontology import Ontology
+from tools.building.cases import find_cases, parse_names
+from tools.building.harmonise import Labels
+from tools.building.pictures import Read, read_case
+from tools.building.table import Counts, Table, Wishes
+
+__all__ = ["Built", "Counts", "Wishes", "build", "find_cases", "parse_names"]
+
+_MODALITY = "what kind of image it is is not known; name it with --modality"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of a folder.
+
+    Attributes
+    ----------
+    cases : int
+    counts : Counts
+    problems : tuple of str
+        Cases that were left out, by number in the order of their names, and why.
+    """
+
+    cases: int
+    counts: Counts
+    problems: tuple[str, ...]
+
+
+def build(
+    root: Path,
+    out: Path,
+    ontology: Ontology,
+    wishes: Wishes | None = None,
+    *,
+    modality: str | None = None,
+    names: dict[int, str] | None = None,
+    paraphrases: Callable[[str], Sequence[str]] = lambda _: (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Built:
+    """Write a training table in BiomedParse's naming.
+
+    Nothing that names a patient is written: cases and patients are numbered in the order of
+    their names, and labels that hold other than known words are left out.
+
+    Parameters
+    ----------
+    root : Path
+        See `tools.building.cases`.
+    out : Path
+        A new or empty folder.
+    ontology : Ontology
+    wishes : Wishes, optional
+    modality : str, optional
+        Where files do not say it.
+    names : dict of int to str, optional
+        Labels by value, for label volumes.
+    paraphrases : callable
+        More wordings of a target.
+    progress : callable, optional
+        Called with the number of cases done, and of all.
+
+    Raises
+    ------
+    FileError
+        If there are no cases, none is usable, or `out` is not empty.
+    RequestError
+        For an unknown modality.
+    """
+    wishes = wishes or Wishes()
+    modality = ontology.modality(modality) if modality else None
+    cases = find_cases(root, names)
+    patients = {name: i for i, name in enumerate(dict.fromkeys(c.patient for c in cases), 1)}
+    held_out = _held_out(len(patients), wishes)
+    table = Table(out, ontology, wishes, paraphrases)
+    problems: list[str] = []
+    every: dict[str, list[str]] = {}
+    for case in cases:  # of named folders all labels are known from their names alone
+        if case.kind == "named":
+            every.setdefault(case.stated["modality"], []).extend(str(n) for n, _ in case.masks)
+    for number, case in enumerate(cases, 1):
+        try:
+            read = _placed(read_case(case, modality), ontology)
+            known = every.get(case.stated.get("modality", ""), read.labels)
+            labels = Labels.of(known, ontology, read.modality)
+            patient = patients[case.patient]
+            split = case.split or ("val" if patient in held_out else "train")
+            table.add(read, number, patient, split, labels)
+        except InputError as error:
+            problems.append(f"Case {number} is left out: {str(error).rstrip('.')}.")
+        if progress:
+            progress(number, len(cases))
+    if not table.counts.masks:
+        told = " ".join(problems[:3]) or "no label names a known target."
+        raise FileError(f"Nothing could be used of {len(cases)} cases: {told}")
+    table.close()
+    return Built(len(cases), table.counts, tuple(problems))
+
+
+def _placed(read: Read, ontology: Ontology) -> Read:
+    """With modality and site as the ontology spells them."""
+    if read.modality is None:
+        raise FileError(_MODALITY)
+    site = next((s for s in ontology.sites if read.site in (s, *ontology.site_names(s))), None)
+    if read.site is not None and site is None:
+        raise FileError(f"its name holds an unknown site; there are {', '.join(ontology.sites)}")
+    modality = ontology.modality(read.modality)
+    return Read(read.labels, modality, site, read.case, read.scan, read.volume_masks)
+
+
+def _held_out(patients: int, wishes: Wishes) -> frozenset[int]:
+    order = np.random.default_rng(wishes.seed).permutation(patients) + 1
+    return frozenset(order[: round(wishes.val * patients)].tolist())
