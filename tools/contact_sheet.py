@@ -58,6 +58,8 @@ class Tile:
         The caption; at most three are shown.
     reason : str
         Of a failure, shown in place of the picture.
+    place : str
+        Which slice is shown, e.g. "slice 9 of 20".
     """
 
     number: int
@@ -65,6 +67,7 @@ class Tile:
     outlines: Sequence[tuple[Mask, Colour]] = field(default=(), repr=False)
     lines: Sequence[tuple[str, Colour | None]] = ()
     reason: str = ""
+    place: str = ""
 
 
 class ContactSheet:
@@ -177,7 +180,8 @@ def _draw_tile(page: Image.Image, place: int, tile: Tile) -> None:
     else:
         drawn = _thumbnail(tile.picture, tile.outlines)
         page.paste(Image.fromarray(drawn), (left, top))
-    caption: list[tuple[str, Colour | None]] = [(f"#{tile.number}", None), *tile.lines]
+    title = f"#{tile.number}" + (f", {tile.place}" if tile.place else "")
+    caption: list[tuple[str, Colour | None]] = [(title, None), *tile.lines]
     if len(caption) > _LINES:
         more = len(caption) - _LINES + 1
         caption = [*caption[: _LINES - 1], (f"and {more} more", None)]

@@ -27,6 +27,7 @@ from tools.cohort import (
     measure_scan,
     rows_of,
     sources_in,
+    tile_of,
 )
 from tools.geometry import Geometry
 from tools.scan import Scan
@@ -90,6 +91,32 @@ def test_a_folder_gives_pictures_one_by_one_and_slices_of_a_series_together(tmp_
     assert [int(v) for v in scan.values(4)[0, :1]] == [4 - 1024]
 
 
+def test_what_is_odd_in_a_series_is_told_in_its_rows(tmp_path):
+    series(tmp_path, 7)
+    (tmp_path / "1.2.3-4.dcm").unlink()  # a hole in the middle
+    cut = tmp_path / "1.2.3-7.dcm"
+    cut.write_bytes(cut.read_bytes()[:-3000])
+    (source,) = found(tmp_path).values()
+    scan = source.open()
+    assert scan.shape == (64, 64, 5)
+    total, *_ = rows(scan, ["liver"])
+    assert "1 slice is damaged and was left out" in total["warnings"]
+    assert "1 slice is missing inside the stack" in total["warnings"]
+
+
+def test_a_tilted_gantry_is_told_and_planes_are_measured_apart(tmp_path):
+    for z in range(5):
+        place = [0.0, 0.5 * z, 2.5 * z]  # each slice half a millimetre further back
+        one = tmp_path / str(z)
+        series(one, 1, ImagePositionPatient=place)
+        next(one.iterdir()).rename(tmp_path / f"{z}.dcm")
+        one.rmdir()
+    (source,) = found(tmp_path).values()
+    total, *_ = rows(source.open(), ["liver"])
+    assert total["slice_mm"] == pytest.approx(2.5)
+    assert "tilted by 11 degrees" in total["warnings"]  # arctan(0.5 / 2.5)
+
+
 def test_series_in_one_folder_are_numbered_as_list_series_numbers_them(tmp_path):
     series(tmp_path, 3, "1.2.1")
     series(tmp_path, 6, "1.2.2")
@@ -130,6 +157,16 @@ def test_the_same_pixels_twice_are_two_scans_but_the_same_file_twice_is_one(tmp_
     first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
     assert len(found(tmp_path)) == 2
     assert len(found(first, second, first, tmp_path)) == 2
+
+
+def test_two_links_to_one_file_are_two_scans_and_loops_of_folders_end(tmp_path):
+    picture(tmp_path / "real.png")
+    for name in "ab":
+        (tmp_path / f"{name}.png").symlink_to("real.png")
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert {name for name, _ in found(tmp_path)} == {"real.png", "a.png", "b.png"}
+    assert found(tmp_path, without=[tmp_path / "real.png"]) == {}
 
 
 def test_names_are_relative_to_what_was_given(tmp_path):
@@ -253,6 +290,14 @@ def test_where_the_distance_of_slices_is_unknown_the_plane_is_measured_and_the_r
     total, *_ = rows(volume(spacing=(0.5, 0.5)), ["tumor"])
     assert (total["area_mm2"], total["volume_mL"]) == (159, None)
     assert "distance between slices" in total["warnings"]
+
+
+def test_a_tile_shows_the_slice_where_the_object_is_largest():
+    measured = measure_scan(ShapesParser(LIVER), volume(), ["polyp", "tumor"])
+    tile = tile_of(3, measured)
+    assert tile.place == f"slice {(measured.objects[1].slice or 0) + 1} of 4"
+    assert [text.split(":")[0] for text, _ in tile.lines] == ["tumor (2)", "polyp"]
+    assert tile.outlines[1][0].sum() == 636
 
 
 def test_of_a_film_one_frame_is_measured():

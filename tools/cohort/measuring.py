@@ -86,7 +86,9 @@ class MeasuredScan:
     warnings : tuple of str
         What a reader of the numbers must know.
     picture : (H, W, 3) ndarray of uint8
-        What the outlines lie on.
+        What the outlines lie on: of a volume the slice where the first object found is largest.
+    place : str
+        Which slice or frame that is, counted from 1; empty for pictures.
     """
 
     objects: tuple[MeasuredObject, ...]
@@ -95,6 +97,7 @@ class MeasuredScan:
     spacing_source: str
     warnings: tuple[str, ...]
     picture: NDArray[np.uint8] = field(repr=False)
+    place: str = ""
 
 
 def measure_scan(
@@ -143,7 +146,7 @@ def measure_scan(
         sizes = _measured(one, scan, frame, rule)
         narrow = narrow_warning(one.phrase, sizes.outline, parser.info.input_size)
         measured.append(replace(sizes, notes=(*sizes.notes, *filter(None, [narrow]))))
-    shown = frame
+    shown, kind_of_slice = frame, "slice" if scan.is_volume else "frame"
     if scan.is_volume:
         places = [one.slice for one in measured if one.slice is not None]
         shown = places[0] if places else scan.middle_slice
@@ -155,6 +158,7 @@ def measure_scan(
         spacing_source=scan.geometry.spacing_source,
         warnings=(*warnings, *scan.notes, *_about(scan, seen)),
         picture=scan.display(shown),
+        place="" if shown is None else f"{kind_of_slice} {shown + 1} of {scan.shape[2]}",
     )
 
 

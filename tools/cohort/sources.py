@@ -96,7 +96,8 @@ def find_places(paths: Sequence[Path], *, without: Iterable[Path] = ()) -> list[
     Parameters
     ----------
     paths : sequence of Path
-        Files and folders. Links to folders inside them are not followed.
+        Files and folders. Inside them links to files count as files, links to folders are not
+        followed.
     without : iterable of Path
         Files that are no input, such as the table that is being written.
 
@@ -110,11 +111,14 @@ def find_places(paths: Sequence[Path], *, without: Iterable[Path] = ()) -> list[
             which = "There" if len(paths) == 1 else f"Path {number} leads nowhere; there"
             raise FileError(f"{which} is no such file or folder; check its name.")
     base = base_folder(paths)
-    seen = {path.resolve() for path in without}
+    own = {path.resolve() for path in without}
+    seen: set[Path] = set()
     found: list[Place] = []
     for folder, names in _folders(paths):
-        fresh = [name for name in dict.fromkeys(names) if (folder / name).resolve() not in seen]
-        seen.update((folder / name).resolve() for name in fresh)
+        # Two links to one file are two scans, as two copies would be; one path named twice is one.
+        new = dict.fromkeys(name for name in names if folder / name not in seen)
+        seen.update(folder / name for name in new)
+        fresh = [name for name in new if (folder / name).resolve() not in own]
         dicom = tuple(name for name in fresh if _is_dicom(folder / name))
         if dicom:
             found.append(Place(folder, dicom, base, dicom=True))

@@ -16,7 +16,7 @@ def tile_of(number: int, measured: MeasuredScan) -> Tile:
     ordered = sorted(coloured, key=lambda pair: not pair[0].total)
     lines = [(_line(found), colour) for found, colour in ordered]
     outlines = [(found.outline, colour) for found, colour in coloured]
-    return Tile(number, measured.picture, outlines, lines)
+    return Tile(number, measured.picture, outlines, lines, place=measured.place)
 
 
 def failure_tile(number: int, reason: str) -> Tile:
