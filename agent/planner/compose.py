@@ -82,6 +82,8 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
         return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
         return _counted(found, refs)
+    if request.each_part:
+        return [_listed(found, results)]
     return _measured(request, found, refs)
 
 
@@ -191,6 +193,30 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
         f"Together they cover {area}." if area else "",
         f"Together they take up {volume}." if volume else "",
     ]
+
+
+def _listed(found: dict[str, Any], results: Sequence[Result]) -> str:
+    """How many parts there are, what they measure together, and a line for each."""
+    entries = [
+        entry
+        for r in results
+        if r.tool == "measure" and r.arguments.get("object") == found["id"]
+        for entry in r.content.get("measurements", [])
+    ]
+    totals = {e["name"]: f"[[{e['id']}]]" for e in entries if e["part"] is None}
+    size = "volume" if "volume" in totals else "area"
+    first = (
+        f"I find the {named(found)} in {totals['count']} separate "
+        f"{'part' if found['parts'] == 1 else 'parts'}; in all {totals[size]}, and the longest "
+        f"diameters add up to {totals['sum_of_diameters']}. Largest first:"
+    )
+    lines = []
+    for part in sorted({e["part"] for e in entries if e["part"] is not None}):
+        row = {e["name"]: f"[[{e['id']}]]" for e in entries if e["part"] == part}
+        line = f"{part}. {row[size]}, {row['longest_diameter']} at its longest and "
+        line += f"{row['perpendicular_diameter']} across"
+        lines.append(line + (f", on slice {row['slice']}" if "slice" in row else ""))
+    return "\n".join([first, *lines])
 
 
 def _position(found: dict[str, Any], results: Sequence[Result]) -> str:

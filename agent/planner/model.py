@@ -189,7 +189,8 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
     for one in found:
         if one["id"] not in measured:
             quantities = _wanted(request, one)
-            return "measure", {"object": one["id"], "quantities": quantities}
+            more = {"each_part": True} if request.each_part else {}
+            return "measure", {"object": one["id"], "quantities": quantities, **more}
     if request.kind == "density":
         # By itself: without a pixel size it fails, and the count still stands.
         dense = {
@@ -212,6 +213,8 @@ def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
         if found.get("in_volume"):
             return ["volume", "slice"]
         return ["fraction_of_image", "centroid"]
+    if request.each_part:
+        return [size, *(q for q in request.quantities if q != "area")]
     wanted = list(request.quantities)
     if found.get("in_volume") and request.quantities == SIZE:
         wanted = list(SIZE_IN_VOLUME)

@@ -57,6 +57,8 @@ class Request:
         True when the objects or the kind were taken from an earlier turn.
     since_first : bool
         For "change" and "ejection": the earlier scan is the first, not the one before.
+    each_part : bool
+        A list of the parts is wanted.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Request:
     ask_back: str | None = None
     follow_up: bool = False
     since_first: bool = False
+    each_part: bool = False
 
 
 def find_phrases(
@@ -156,6 +159,8 @@ def understand(
         request = Request("density")
     if request.kind in ("everything", "describe"):
         return request
+    if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
+        request = Request("measure", quantities=words.OF_EACH, each_part=True)
     if not phrases and last is not None:
         asks_anew = request.kind != "unclear"
         if asks_anew or words.UNIT.search(text):

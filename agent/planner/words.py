@@ -6,6 +6,7 @@ import re
 
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
+OF_EACH = ("area", "longest_diameter", "perpendicular_diameter")
 NUMBERS = ("count", "density", "area")
 SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter")
 BRIGHTNESS = ("mean_intensity", "sd_intensity", "min_intensity", "max_intensity")
@@ -92,6 +93,11 @@ PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
     re.IGNORECASE,
 )
+EACH_PART = any_of(
+    "each (?:of (?:them|the)|one|part|lesion|tumou?r|nodule|polyp|nucleus|gland)", "one by one",
+    "individual\\w*", "separately", "(?:as )?a table", "list (?:all|the|them|each|every)",
+    "every (?:single )?(?:one|part|lesion|tumou?r|nodule|polyp)", "per (?:part|lesion|tumou?r)",
+)  # fmt: skip
 HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")
 EXISTS = any_of(
     "(?:is|are) there", "(?:do|can) you (?:see|find)", "any", "visible", "present", "detect",

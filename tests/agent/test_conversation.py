@@ -123,6 +123,20 @@ def test_nuclei_are_counted_one_by_one_and_per_area_once_the_scale_is_known(conv
     assert "That is 1200 /mm² of the image." in turn.answer
 
 
+def test_a_list_of_the_parts(conversation):
+    turn = conversation.ask("How large is each of the lungs?")
+    assert turn.answer.splitlines() == [
+        "I find the lungs in 2 separate parts; in all 1800 px², and the longest diameters add up "
+        "to 86.1 px. Largest first:",
+        "1. 1200 px², 50 px at its longest and 37.5 px across",
+        "2. 600 px², 36.1 px at its longest and 24.0 px across",
+    ]
+    assert turn.unverified == ()
+    total = value(conversation, turn, "sum_of_diameters")
+    assert total.value == pytest.approx(50 + np.hypot(20, 30))
+    assert value(conversation, turn, "area", part=2).value == 600
+
+
 def test_questions_about_two_objects(conversation, parser):
     parser.shapes["optic disc"], parser.shapes["optic cup"] = [(0, 0, 40, 40)], [(10, 0, 30, 20)]
     turn = conversation.ask("How far is the tumour from the left lung?")

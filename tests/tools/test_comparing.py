@@ -43,8 +43,8 @@ class TwoScans(ShapesParser):
 
 
 def picture(grey, spacing=SPACING):
-    source = "none" if spacing is None else "dicom-pixel-spacing"
-    return Scan(np.full((100, 100), grey, np.uint8), Geometry(spacing, source), modality="CT")
+    place = Geometry(spacing, "dicom-pixel-spacing") if spacing else Geometry(None, "none")
+    return Scan(np.full((100, 100), grey, np.uint8), place, modality="CT")
 
 
 def bench_with(tmp_path, *scans, later=LATER):

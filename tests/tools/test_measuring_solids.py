@@ -169,6 +169,7 @@ def test_spacing_times_k_gives_lengths_k_areas_k2_volumes_k3(mask, k):
 
 # What depends on which axis counts the slices is not the same when axes are swapped.
 IN_PLANE = {
+    "sum_of_diameters",
     "area", "longest_diameter", "perpendicular_diameter", "short_axis", "perimeter", "circularity",
 }  # fmt: skip
 PLACED = {"centroid", "bounding_box", "slice"}

@@ -14,7 +14,7 @@ from parser_model.range_calibration import ranges_of
 from tools.actions.result import ActionResult, Bench
 from tools.actions.segment import scan_warnings
 from tools.found import FoundObject, Measurement
-from tools.measuring import RangeRule, Value, measure_mask
+from tools.measuring import ALL_SHAPES, RangeRule, Value, measure_mask
 from tools.measuring.ranges import QUANTITY_OF
 from tools.scan import Scan
 
@@ -24,6 +24,7 @@ Quantity = Literal[
     "fraction_of_image",
     "longest_diameter",
     "perpendicular_diameter",
+    "sum_of_diameters",
     "short_axis",
     "max_3d_diameter",
     "slice",
@@ -50,6 +51,7 @@ Quantity = Literal[
     "p90_intensity",
 ]
 _USUAL: Final[list[Quantity]] = ["area", "fraction_of_image"]
+_MOST_ROWS: Final = 20
 
 
 def measure_object(
@@ -57,6 +59,7 @@ def measure_object(
     object: str,
     quantities: list[Quantity] | None = None,
     part: int | None = None,
+    each_part: bool = False,
 ) -> ActionResult:
     """Measure quantities of an object, or of one of its parts.
 
@@ -69,6 +72,9 @@ def measure_object(
     part : int, optional
         A part counted from 1, the largest. Without it totals are of the whole object, and
         diameters of the largest part.
+    each_part : bool
+        A row for each part, largest first and at most 20, after the totals: how many there are,
+        and of longest diameters the sum.
 
     Raises
     ------
@@ -81,7 +87,10 @@ def measure_object(
     usual: list[Quantity] = ["volume", "slice"] if found.in_volume else _USUAL
     names = list(dict.fromkeys(quantities or usual))
     rule = range_rule(bench, found)
-    values, refused = _measured(names, found, scan, part, rule)
+    if each_part:
+        values, refused = _each_part(names, found, scan, rule)
+    else:
+        values, refused = _measured(names, found, scan, part, rule)
     filed = bench.case.add_measurements(values, object=found.id)
     content = {
         "object": found.id,
@@ -104,6 +113,22 @@ def measure_object(
             *_about_ranges(rule, values),
         ),
     )
+
+
+def _each_part(
+    names: Sequence[str], found: FoundObject, scan: Scan, rule: RangeRule
+) -> tuple[list[Value], tuple[str, ...]]:
+    """Totals, then the quantities of one part after the other."""
+    of_whole = [n for n in names if n not in ALL_SHAPES or ALL_SHAPES[n].of == "whole"]
+    summed = ["sum_of_diameters"] if "longest_diameter" in names else []
+    totals = list(dict.fromkeys(["count", *of_whole, *summed]))
+    values, refused = _measured(totals, found, scan, None, rule)
+    for number in range(1, min(found.parts, _MOST_ROWS) + 1):
+        rows, more = _measured(names, found, scan, number, rule)
+        values, refused = [*values, *rows], (*refused, *more)
+    if found.parts > _MOST_ROWS:
+        refused = (*refused, f"Only the {_MOST_ROWS} largest of its parts are listed.")
+    return values, tuple(dict.fromkeys(refused))
 
 
 def _measured(

@@ -13,6 +13,7 @@ from tools.measuring.intensity import Image
 from tools.measuring.parts import find_parts
 from tools.measuring.ranges import Probability, RangeRule
 from tools.measuring.registry import ALL_SHAPES, INTENSITIES, SPLIT
+from tools.measuring.response import sum_of_diameters
 from tools.measuring.value import Value, joined
 from tools.units import Unit
 
@@ -67,6 +68,20 @@ def measure(
         if values is None:
             raise ToolError(f"The {name.replace('_', ' ')} needs the pixel values of the scan.")
         found = joined(INTENSITIES[name](mask, values, value_unit))
+    elif name == "sum_of_diameters" and ranges is not None:
+        # Each part has a range of its own, so the sum is made of parts that were measured.
+        parts = find_parts(checked(mask))
+        lines = [
+            measure(
+                "longest_diameter",
+                parts.part(number),
+                spacing_mm,
+                probability=probability,
+                ranges=ranges,
+            )[0]
+            for number in range(1, len(parts) + 1)
+        ]
+        found = joined(sum_of_diameters(lines))
     elif name in SPLIT and split_touching and np.ndim(mask) == 2:
         found = joined(SPLIT[name](mask, spacing_mm))
     elif name in ALL_SHAPES:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from parser_model.errors import ToolError
+from tools.measuring.checks import Mask, Spacing, checked
 from tools.measuring.compare import change, relative_change
+from tools.measuring.diameters import longest_diameter
+from tools.measuring.parts import find_parts
 from tools.measuring.value import Value
 
 Category = Literal["complete response", "partial response", "stable disease", "progressive disease"]
@@ -72,6 +75,19 @@ def sum_of_diameters(diameters: Sequence[Value]) -> Value:
         high=sum(highs) if ranged else None,
         convention=f"sum of the {lines[0].name.replace('_', ' ')}s of {len(lines)} part(s)",
     )
+
+
+def diameters_summed(mask: Mask, spacing_mm: Spacing = None) -> Value:
+    """Sum of the longest diameters of all parts of a mask, without range.
+
+    Raises
+    ------
+    ToolError
+        If the mask is empty.
+    """
+    parts = find_parts(checked(mask))
+    lines = [longest_diameter(parts.part(n), spacing_mm) for n in range(1, len(parts) + 1)]
+    return sum_of_diameters(lines)
 
 
 def response(before: Sequence[Value], after: Sequence[Value]) -> Response | None:
