@@ -82,13 +82,7 @@ def parse(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Outline named objects, and say whether each is there.
-
-    Masks are PNG, or NIfTI on the grid of the file for volumes, whose slices are all looked at
-    unless --slice names one.
-    """
-    if slice is not None and all_slices:
-        _refuse("Give either --slice N or --all-slices.")
+    """Outline named objects: masks as PNG, or NIfTI for volumes, and whether each is there."""
     _warm_up()
     from agent import commands
 

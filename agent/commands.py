@@ -116,6 +116,8 @@ def parse(
     as_json: bool,
 ) -> None:
     """Outline named objects in a file: in all slices of a volume, or in one (from 0) alone."""
+    if slice is not None and all_slices:
+        raise RequestError("Give either --slice N or --all-slices.")
     if not any(phrase.strip() for phrase in phrases):
         raise RequestError("Name at least one object with -p, e.g. -p liver.")
 
@@ -143,15 +145,18 @@ def find(file: Path, options: Options, *, as_json: bool) -> None:
 
 @contextmanager
 def slices_shown() -> Iterator[Progress]:
-    """A bar on stderr for slices of a volume, shown once there is something to show."""
+    """A bar on stderr for slices of a volume, for people: only on a terminal, only while needed."""
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    bars = Bars(console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    bars = Bars(console=console, transient=True)
     shown: list[TaskID] = []
 
     def progress(done: int, total: int) -> None:
+        if not console.is_terminal:
+            return
         if not shown:
             bars.start()
         if not shown or done < (bars.tasks[shown[-1]].completed or 0):
@@ -161,7 +166,8 @@ def slices_shown() -> Iterator[Progress]:
     try:
         yield progress
     finally:
-        bars.stop()
+        if shown:
+            bars.stop()
 
 
 def _run_action(
