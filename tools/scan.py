@@ -45,6 +45,8 @@ CT_WINDOWS: Final[dict[str, tuple[float, float]]] = {
 # background (the smallest value), counted on at most so many pixels, evenly taken.
 _PERCENTILES: Final = (0.5, 99.5)
 _COUNTED: Final = 4_000_000
+_LIKE_CT: Final = ((-1100, -900), (-150, 250))  # air and tissue in Hounsfield units
+_ENOUGH: Final = 0.05
 
 StackOf = Literal["slices", "frames"]
 
@@ -191,9 +193,9 @@ class Scan:
     def display_window(self) -> tuple[float, float] | None:
         """Centre and width that `display` uses by default; None when 8 bits are shown as they are.
 
-        CT: the window of the file, else the one of `CT_WINDOWS` for the body part, else soft
-        tissue. Other deep pictures: the 0.5 and 99.5 percentiles of the whole scan without its
-        background, so that all slices of a stack share one grey scale.
+        CT, and what `resembles_ct`: the window of the file, else the one of `CT_WINDOWS` for the
+        body part, else soft tissue. Other deep pictures: the 0.5 and 99.5 percentiles of the whole
+        scan without its background, so that all slices of a stack share one grey scale.
         """
         if self.colour:
             return None
@@ -205,10 +207,30 @@ class Scan:
 
     @property
     def region_window(self) -> tuple[float, float] | None:
-        """Centre and width in HU for the body part of a CT, soft tissue where it is not known."""
-        if self.modality != "CT" or self.value_unit != "HU":
+        """Centre and width in HU for the body part of a CT, soft tissue where it is not known.
+
+        Also of what `resembles_ct`.
+        """
+        stated = self.modality == "CT" and self.value_unit == "HU"
+        if not stated and not self.resembles_ct:
             return None
         return CT_WINDOWS.get(self.body_part or "", _SOFT_TISSUE)
+
+    @cached_property
+    def resembles_ct(self) -> bool:
+        """Whether values that the file gives no unit lie as Hounsfield units do.
+
+        Research keeps CT in formats that name neither modality nor unit. Such a scan is shown in
+        the window of a CT, because its percentiles would hide every organ; its unit stays unknown.
+        Asked for are air (-1100 to -900) and tissue (-150 to 250) in at least a twentieth each.
+        """
+        signed = not self.colour and self.pixels.dtype.kind in "if"
+        if not signed or self.value_unit == "HU" or self.modality not in (None, "CT"):
+            return False
+        flat = self.pixels.reshape(-1)
+        counted = flat[:: max(1, flat.size // _COUNTED)]
+        air, tissue = ((counted >= low) & (counted <= high) for low, high in _LIKE_CT)
+        return bool(min(air.mean(), tissue.mean()) >= _ENOUGH)
 
     @cached_property
     def _percentile_window(self) -> tuple[float, float]:

@@ -21,6 +21,15 @@ def _answers(_runs: int) -> bool:
     return True
 
 
+def _volume(_runs: int) -> bool:
+    from tests.bench import volume
+
+    print(f"\n{'a volume':64} {'':>9} {'bound':>6}")
+    for name, value, bound in volume.rows():
+        print(f"{name:64} {value:9.2f} {bound:>6}", flush=True)
+    return True
+
+
 def _biomedparse(runs: int) -> bool:
     import torch
 
@@ -43,7 +52,11 @@ def _biomedparse(runs: int) -> bool:
     return result.reference_is_fair
 
 
-PARTS: dict[str, Callable[[int], bool]] = {"answers": _answers, "biomedparse": _biomedparse}
+PARTS: dict[str, Callable[[int], bool]] = {
+    "answers": _answers,
+    "volume": _volume,
+    "biomedparse": _biomedparse,
+}
 
 
 def main() -> None:

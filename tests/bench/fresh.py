@@ -20,11 +20,11 @@ def main() -> None:
         biomedparse._reference(parser)()
     else:
         parser.parse([picture], ["liver"], **biomedparse.PLACE)
-    said = {"peak": _peak_memory(), "multiply_adds": reference_way.MULTIPLY_ADDS}
+    said = {"peak": peak_memory(), "multiply_adds": reference_way.MULTIPLY_ADDS}
     print(json.dumps(said), flush=True)
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """The most memory this process has held, in bytes.
 
     On Linux from the process's own record: what `getrusage` says there survives the start of a

@@ -184,3 +184,25 @@ def test_no_field_could_hold_a_patient_or_a_file_name():
         "pixels", "geometry", "colour", "modality", "body_part", "window", "value_unit",
         "inverted", "source_format", "notes", "frame", "stack_of",
     }  # fmt: skip
+
+
+def test_a_ct_that_does_not_say_so_is_shown_as_one():
+    """In NIfTI nothing names modality or unit; between bone and air the liver would be one grey."""
+    body = np.full((20, 20, 4), -1000, np.int16)
+    body[5:15, 5:15] = 60
+    body[7:9, 7:9] = 1200
+    scan = Scan(body, Geometry())
+    assert scan.resembles_ct
+    assert (scan.display_window, scan.value_unit) == ((50.0, 400.0), "1")
+    assert Scan(body, Geometry(), modality="CT").display_window == (50.0, 400.0)
+    for other in (
+        Scan(body, Geometry(), modality="MRI"),
+        Scan((body + 1024).astype(np.uint16), Geometry()),  # stored values: nobody knows the offset
+        Scan(body // 4, Geometry()),
+        Scan(np.abs(body), Geometry()),
+    ):
+        assert not other.resembles_ct
+        assert other.display_window != (50.0, 400.0)
+    stated = Scan(body, Geometry(), modality="CT", value_unit="HU")
+    assert not stated.resembles_ct
+    assert stated.display_window == (50.0, 400.0)

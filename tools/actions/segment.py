@@ -210,6 +210,11 @@ def scan_warnings(case: Case, scan: str, found: Sequence[FoundObject] = ()) -> t
             f"To the parser this does not look like the {picture.modality} images it learnt from, "
             "so expect wrong outlines."
         )
+    if picture.resembles_ct:
+        warnings.append(
+            "The file names no unit of its values, but they lie as Hounsfield units do; it is "
+            "shown in the soft tissue window of a CT, and intensities have no unit."
+        )
     spacing = picture.geometry.spacing_mm
     if spacing is None:
         warnings.append(
