@@ -75,8 +75,10 @@ def measure(
     if not places:
         raise FileError("There are no files in this folder; give one that holds images.")
     parser = chosen_parser(settings)
+    pages = ContactSheet(sheet) if sheet else None
     table = Table(csv, _settings(paths, wanted, options, parser)) if csv else None
-    pages = ContactSheet(sheet, table.last_number if table else 0) if sheet else None
+    if pages and table:
+        pages.start = table.last_number
     run = _Run(parser, wanted, options, table, pages, keep=as_json or csv is None)
     try:
         with bars() as (progress, _):

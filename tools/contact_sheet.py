@@ -77,6 +77,9 @@ class ContactSheet:
     ----------
     path : Path
         Of the first page, a PNG; the others are named like it with -2, -3 and so on.
+
+    Attributes
+    ----------
     start : int
         The number of the last tile of an earlier run, whose pages are continued; 0 begins anew.
 
@@ -86,14 +89,14 @@ class ContactSheet:
         If another picture has that name, or the name does not end in .png.
     """
 
-    def __init__(self, path: Path, start: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         if path.suffix.lower() != ".png":
             raise RequestError("A contact sheet is a PNG picture; let its name end in .png.")
         self.path = path
         self._page: Image.Image | None = None
         self._number = -1
         self._rows = 0
-        self._start = start
+        self.start = 0
         if path.exists() and not _is_ours(path):
             raise RequestError(_NOT_OURS)
 
@@ -135,7 +138,7 @@ class ContactSheet:
     def _open(self, number: int) -> Image.Image:
         """The page of that number: what an earlier run drew of it, or an empty one."""
         path = page_file(self.path, number)
-        earlier = min(TILES, self._start - number * TILES)
+        earlier = min(TILES, self.start - number * TILES)
         if path.exists() and not _is_ours(path):
             raise RequestError(_NOT_OURS)
         page = Image.new("RGB", _PAGE, _PAPER)

@@ -238,6 +238,8 @@ def test_nothing_readable_is_exit_two_and_one_sentence(run, shapes, tmp_path):
         ("in", "-p", "liver", "--scale", "1e9"),
         ("in", "-p", "liver", "--modality", "telepathy"),
         ("in", "-p", "liver", "--sheet", "s.jpg"),
+        ("in", "-p", "liver", "--csv", "t.csv", "--sheet", "in/a.png"),
+        ("a\0b", "-p", "liver"),
         ("in", "-p", "liver", "--csv", "in"),
     ],
 )

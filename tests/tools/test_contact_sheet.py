@@ -29,7 +29,8 @@ def pixels(path) -> np.ndarray:
 
 
 def pages(folder, numbers, start=0):
-    sheet = ContactSheet(folder / "s.png", start)
+    sheet = ContactSheet(folder / "s.png")
+    sheet.start = start
     for number in numbers:
         sheet.add(tile(number))
     sheet.save()

@@ -107,7 +107,7 @@ def find_places(paths: Sequence[Path], *, without: Iterable[Path] = ()) -> list[
         When a path leads nowhere.
     """
     for number, path in enumerate(paths, 1):
-        if not path.exists():
+        if not os.path.exists(path):  # also for a name that no file can have
             which = "There" if len(paths) == 1 else f"Path {number} leads nowhere; there"
             raise FileError(f"{which} is no such file or folder; check its name.")
     base = base_folder(paths)
