@@ -39,7 +39,6 @@ from tools.cohort.rows import Row
 from tools.cohort.sources import base_folder
 from tools.cohort.table import settings_file
 from tools.contact_sheet import ContactSheet, Tile, page_file
-from tools.scan import Scan
 from tools.volumes import Progress
 
 _SAVE_SECONDS: Final = 10.0  # a page of a contact sheet takes a second to write
@@ -177,10 +176,10 @@ class _Run:
                 self._saved = time.monotonic()
 
     def _measured(self, number: int, source: Source) -> tuple[list[Row], Tile]:
-        scan, warnings = _scaled(stated(source.open(), self.options.modality), self.options.scale)
-        found = measure_scan(
-            self.parser, scan, self.phrases, warnings=warnings, progress=self._slices
-        )
+        scan = stated(source.open(), self.options.modality)
+        if self.options.scale is not None:
+            scan = scan.with_scale(self.options.scale)
+        found = measure_scan(self.parser, scan, self.phrases, progress=self._slices)
         return rows_of(number, source, found), tile_of(number, found)
 
     def _failed(self, number: int, source: Source, reason: str) -> tuple[list[Row], Tile]:
@@ -213,17 +212,6 @@ class _Run:
         if self.failed:
             lines[-1] += f" {self.failed} could not be read; their rows say why."
         return lines
-
-
-def _scaled(scan: Scan, scale: float | None) -> tuple[Scan, list[str]]:
-    """The scan with the scale that the user states, and what to say if the file has another."""
-    if scale is None:
-        return scan, []
-    source = scan.geometry.spacing_source
-    if source in ("none", "user"):
-        return scan.with_scale(scale), []
-    said = f"The scale of the file ({source}) was replaced by the one you gave."
-    return scan.with_scale(scale), [said]
 
 
 def _settings(

@@ -304,13 +304,19 @@ class Scan:
     def with_scale(self, mm_per_pixel: float, height_mm: float | None = None) -> Scan:
         """The same scan with the pixel size that the user states.
 
+        A note tells where it replaces one that the file gives.
+
         Raises
         ------
         RequestError
             If it is no size that a pixel can have.
         """
-        geometry = self.geometry.with_user_scale(mm_per_pixel, height_mm)
-        notes = tuple(note for note in self.notes if note != self.geometry.caveat)
+        before = self.geometry
+        geometry = before.with_user_scale(mm_per_pixel, height_mm)
+        notes = tuple(note for note in self.notes if note != before.caveat)
+        if before.spacing_source not in ("none", "user"):
+            replaced = before.spacing_source
+            notes += (f"The scale of the file ({replaced}) was replaced by the one you gave.",)
         return replace(self, geometry=geometry, notes=notes)
 
     def _plane(self, slice: int | None) -> NDArray[Any]:

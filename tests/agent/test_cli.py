@@ -87,6 +87,19 @@ def test_scale_gives_millimetres(run):
     assert (units["area"], units["longest_diameter"]) == ("mm2", "mm")
 
 
+def test_a_scale_that_replaces_that_of_the_file_is_told(run):
+    from pydicom.data import get_testdata_file
+
+    file = get_testdata_file("CT_small.dcm", download=False)
+    _, out, _ = run("ask", file, "how large is the liver?", "--scale", "0.5", "--json")
+    document = json.loads(out)
+    assert document["scans"][0]["spacing_source"] == "user"
+    warnings = document["turns"][0]["warnings"]
+    assert (
+        "The scale of the file (dicom-pixel-spacing) was replaced by the one you gave." in warnings
+    )
+
+
 def test_one_of_several_series_or_volumes_can_be_chosen(run, tmp_path):
     from nibabel.nifti1 import Nifti1Image
 

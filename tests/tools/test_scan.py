@@ -174,7 +174,9 @@ def test_the_users_scale_removes_the_old_caveat_and_keeps_other_notes():
     scan = Scan(grey(4, 4), geometry, notes=("Something else.",))
     assert scan.notes == ("Something else.", geometry.caveat)
     scaled = scan.with_scale(0.5)
-    assert scaled.notes == ("Something else.",)
+    told = "The scale of the file (dicom-imager-pixel-spacing) was replaced by the one you gave."
+    assert scaled.notes == ("Something else.", told)
+    assert Scan(grey(4, 4), Geometry()).with_scale(0.5).notes == ()
     assert (scaled.geometry.spacing_mm, scaled.geometry.spacing_source) == ((0.5, 0.5), "user")
 
 

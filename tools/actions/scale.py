@@ -39,15 +39,11 @@ def set_scale(
             raise ToolError(NO_SCALE)
     named = [bench.case.scan(scan)[0]]
     names = named if scan else list(bench.case.current) or named
-    warnings = []
+    warnings: dict[str, None] = {}
     for name in names:
-        before = bench.case.scans[name].geometry.spacing_source
-        bench.case.set_scale(name, width, pixel_height_mm)
-        if before not in ("none", "user"):
-            where = f" of {name}" if len(bench.case.scans) > 1 else ""
-            warnings.append(
-                f"The scale of the file ({before}){where} was replaced by the one you gave."
-            )
+        before = bench.case.scans[name].notes
+        after = bench.case.set_scale(name, width, pixel_height_mm).notes
+        warnings |= dict.fromkeys(note for note in after if note not in before)
     return ActionResult(
         content={"scans": names, "spacing_source": "user", "note": "measure objects again"},
         summary=f"{' and '.join(names)}: the scale you gave is used",

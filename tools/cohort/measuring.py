@@ -105,7 +105,6 @@ def measure_scan(
     scan: Scan,
     phrases: Sequence[str],
     *,
-    warnings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> MeasuredScan:
     """Find each phrase in a scan and measure it and its parts.
@@ -117,8 +116,6 @@ def measure_scan(
     parser : Parser
     scan : Scan
     phrases : sequence of str
-    warnings : sequence of str, optional
-        To be told with the scan's own notes.
     progress : callable, optional
         Told how many slices of a volume are done, and of how many.
 
@@ -156,7 +153,7 @@ def measure_scan(
         modality=modality,
         spacing_mm=scan.geometry.spacing_mm,
         spacing_source=scan.geometry.spacing_source,
-        warnings=(*warnings, *scan.notes, *_about(scan, seen)),
+        warnings=(*scan.notes, *_about(scan, seen)),
         picture=scan.display(shown),
         place="" if shown is None else f"{kind_of_slice} {shown + 1} of {scan.shape[2]}",
     )
