@@ -21,8 +21,9 @@ from scipy.special import expit
 from parser_model.errors import SetupError
 from parser_model.types import ParserInfo
 
-# Evidence that can only speak against an object, whatever chance says in the data at hand.
-_AGAINST = frozenset({"sibling_overlap"})
+# Evidence that can only speak against an object, or for it, whatever chance says in the data at
+# hand: that an image looks like one that could hold the object is no reason to doubt it.
+_AGAINST, _FOR = frozenset({"sibling_overlap"}), frozenset({"place_support"})
 EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area")
 
 
@@ -137,7 +138,7 @@ def fit_calibration(
         penalised = penalty * float(parameters[:-1] @ parameters[:-1])
         return float(weight @ np.logaddexp(0, -margin)) + penalised
 
-    bounds = [(None, 0.0 if kind in _AGAINST else None) for kind in names]
+    bounds = [(0.0 if n in _FOR else None, 0.0 if n in _AGAINST else None) for n in names]
     start = np.zeros(evidence.shape[1] + 1)
     found = minimize(loss, start, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
     coefficients = found[:-1] / scale

@@ -64,6 +64,23 @@ def test_absent_objects_of_the_same_kind_of_image_count_however_few_they_are():
     assert fitted.threshold <= 0.5  # so a presence above one half always means "there"
 
 
+def test_some_evidence_speaks_one_way_only():
+    # In these data chance has it the other way round; then it does not count at all.
+    rng = np.random.default_rng(2)
+    present = rng.random(400) < 0.5
+    evidence = rng.normal(size=(400, 3)) + np.where(present, 1.0, -1.0)[:, None] * [2, -1, 1]
+    fitted = fit_calibration(
+        evidence,
+        present,
+        name="t",
+        weights_sha256="w",
+        fitted_on="x",
+        names=("network_logit", "place_support", "sibling_overlap"),
+    )
+    assert fitted.coefficients[0] > 0
+    assert fitted.coefficients[1:] == (0.0, 0.0)
+
+
 def test_nothing_present_is_lost_where_all_can_be_told_apart():
     present = np.arange(100) < 50
     evidence = np.where(present, 3.0, -3.0)[:, None] + np.linspace(-1, 1, 100)[:, None]
