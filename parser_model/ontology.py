@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from parser_model.errors import RequestError
-from parser_model.wording import ARTICLES, PlaceReader, Stated, key_of, words_of
+from parser_model.wording import ARTICLES, PlaceReader, Stated, content_of, key_of, words_of
 
 __all__ = ["Ontology", "Place", "covers", "ontology", "words_of"]
 
@@ -93,6 +93,7 @@ class Ontology:
             for modality, spellings in entry.get("scoped", {}).items():
                 for spelling in spellings:
                     self._scoped[(key_of(spelling), modality)] = name
+        self._by_content = self._contents()
         self._scoped_names = {
             name: entry.get("scoped", {}) for name, entry in data["targets"].items()
         }
@@ -179,10 +180,19 @@ class Ontology:
         for name, stated in self._places_read.names_within(words):
             key = " ".join(name)
             target = self._scoped.get((key, modality)) if modality else None
-            target = target or self._by_key.get(key)
+            target = target or self._by_key.get(key) or self._by_content.get(content_of(name))
             if target is not None:
                 return target if self._can_be(target, stated) else None
         return None
+
+    def _contents(self) -> dict[frozenset[str] | None, str]:
+        """Targets by what their names say; what several targets' names say means none of them."""
+        found: dict[frozenset[str] | None, str | None] = {}
+        for key, target in self._by_key.items():
+            content = content_of(key.split())
+            if content is not None:
+                found[content] = target if found.get(content, target) == target else None
+        return {content: target for content, target in found.items() if target is not None}
 
     def _can_be(self, target: str, stated: Stated) -> bool:
         """Whether a target with words of place around its name is still that target."""

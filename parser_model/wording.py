@@ -59,6 +59,23 @@ _ASKING = (
     "大小", "面积", "直径", "体积", "位置", "数量", "长度", "宽度", "区域", "范围", "轮廓", "边界",
 )  # fmt: skip
 _LONGEST = 40
+_CHINESE = re.compile(rf"[{_HAN}]")
+_NOUN = {
+    **{"aortic": "aorta", "atrial": "atrium", "ventricular": "ventricle", "cardiac": "heart"},
+    **{"cerebral": "brain", "colonic": "colon", "duodenal": "duodenum", "fetal": "fetus"},
+    **{"gastric": "stomach", "hepatic": "liver", "hippocampal": "hippocampus", "renal": "kidney"},
+    **{"intestinal": "bowel", "intestine": "bowel", "gut": "bowel", "meningeal": "meninges"},
+    **{"myocardial": "myocardium", "pancreatic": "pancreas", "prostatic": "prostate"},
+    **{"pulmonary": "lung", "retinal": "retina", "spinal": "spine", "splenic": "spleen"},
+    **{"vertebral": "vertebrae", "cutaneous": "skin", "tumorous": "tumor", "cellular": "cell"},
+    **{"bleed": "hemorrhage", "bleeding": "hemorrhage", "hematoma": "hemorrhage", "disk": "disc"},
+    **{"front": "anterior", "rear": "posterior", "back": "posterior", "portion": "part"},
+    **{"section": "part", "segment": "part", "lower": "inferior", "muscular": "muscle"},
+    **{"entire": "whole", "complete": "whole", "full": "whole", "total": "whole"},
+}
+_JOINERS = frozenset({"in", "on", "of", "inside", "within", "into", "to", "from", "at"})
+_CARRY_NOTHING = ("organ", "tissue", "parenchyma", "both", "two", "pair", "bilateral")
+_EMPTY = _JOINERS.union(_CARRY_NOTHING, ("side", "sided", "hand", "handed"))
 
 
 def words_of(text: str) -> list[str]:
@@ -91,6 +108,24 @@ def _singular(word: str) -> str:
 def key_of(text: str) -> str:
     """The words of a name without articles, as one string to look it up by."""
     return " ".join(word for word in words_of(text) if word not in ARTICLES)
+
+
+def content_of(words: Sequence[str]) -> frozenset[str] | None:
+    """What words say in whatever order and form, to look names up by.
+
+    "Cavity of the left ventricle" and "left ventricular cavity" say the same: adjectives become
+    nouns, and words that carry nothing are dropped (joiners, "organ", "tissue", "both", "side").
+
+    Returns
+    -------
+    frozenset of str or None
+        None where nothing is left, where the words begin or end with a joiner, and for Chinese,
+        whose characters make other words in another order.
+    """
+    if words[0] in _JOINERS or words[-1] in _JOINERS or any(map(_CHINESE.match, words)):
+        return None
+    said = frozenset(_NOUN.get(word, word) for word in words if word not in _EMPTY)
+    return said or None
 
 
 @dataclass(frozen=True)
@@ -141,7 +176,10 @@ class PlaceReader:
 
     def before(self, words: Sequence[str]) -> Stated | None:
         """What words before a name state; None when some of them mean something else."""
-        return _read(tuple(words), self._before)
+        stated = _read(tuple(words), self._before)
+        if stated and stated.sites and not stated.of_image and words[-1] == "of":
+            return None  # a part: the body of the pancreas
+        return stated
 
     def after(self, words: Sequence[str]) -> Stated | None:
         """What words after a name state; None when some of them mean something else."""

@@ -30,6 +30,11 @@ from parser_model.ontology import Ontology, covers, ontology, words_of
         ("abnormal growth in the lung", "tumor"),
         ("polyp in this chest X-ray", "polyp"),  # asked of the wrong image, but clearly asked
         ("muscular wall of the heart", "myocardium"),
+        ("cavity of the left ventricle", "left heart ventricle"),  # another order of words
+        ("kidney on the left-hand side", "left kidney"),
+        ("hepatic organ tissue", "liver"),
+        ("tumours of the meninges", "meningioma"),
+        ("abdomen CT of the liver", "liver"),
     ],
 )
 def test_words_that_mean_a_target(phrase, target):
@@ -70,6 +75,10 @@ def test_chinese_needs_no_spaces(phrase, target):
         *("spaceship", "", "???", "heart", "livre", "the", "🫀", "x" * 500, "liver " * 200),
         *("water on the brain", "womb", "gut growth", "air sacs", "adrenal gland", "bowel"),
         *("left atrium of the spine", "right atrium", "superior vena cava", "red blood cell"),
+        *("body of the pancreas", "left lobe of the liver", "hepatic vein", "gastric polyp"),
+        *("left ventricular mass", "right ventricular wall", "left atrial appendage", "cell wall"),
+        *("left side of the heart", "brain tissue", "vertebral artery", "optic nerve fiber layer"),
+        *("cup to disc ratio", "left", "both sides", "organ", "blood", "spinal nerve", "skull"),
         *("liver and spleen", "tumour in the left kidney", "disc herniation", "nasal polyp"),
         *("飞船", "的", "CT", "心脏", "右心房", "肾上腺", "动脉瘤", "胸腺", "颈内动脉", "上腔静脉"),
         *("椎间盘突出", "左肺上叶", "左肾肿瘤", "肝脏和脾脏", "甲状腺", "肾囊肿"),
