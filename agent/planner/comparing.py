@@ -44,7 +44,7 @@ def _missing(kind: str, objects: list[_Object], looked: list[Result]) -> str:
     said = [absent(one) for one in objects if not one["present"]]
     if len({one["scan"] for one in objects}) > 1:
         said = [f"On {one['scan']}: {absent(one)}" for one in objects if not one["present"]]
-    needs = _NEEDS.get(kind, "I need two different objects to compare.")
+    needs = _NEEDS.get(kind, "I need another object to compare it with; name both.")
     if said and kind not in ("cup_to_disc", "cardiothoracic"):
         needs = ""
     if kind in TWO_SCANS and len(there) > 1:
@@ -168,7 +168,7 @@ def _change(a: _Object, b: _Object, answer: dict[str, Any], refs: References) ->
             f"of {absolute} ({percent})."
         ]
         if answer["sure"] is False:
-            said.append("The ranges of the two sizes overlap, so it may not have changed at all.")
+            said.append("Their ranges overlap, so it may not have changed at all.")
     return [*said, *_parts(a, b, refs), *_recist(a, b, answer, refs)]
 
 

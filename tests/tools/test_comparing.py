@@ -134,6 +134,32 @@ def test_change_of_a_tumour_with_its_category(tmp_path):
     assert any("same level" in w for w in result.warnings)
 
 
+def stack(grey, spacing):
+    place = Geometry(spacing, "dicom-pixel-spacing")
+    pixels = np.full((100, 100, 5), grey, np.uint8)
+    return Scan(pixels, place, modality="CT", stack_of="slices")
+
+
+def test_volumes_are_compared_as_volumes(tmp_path):
+    bench = bench_with(tmp_path, stack(20, (2.0, 1.0, 5.0)), stack(200, (2.0, 1.0, 2.5)))
+    before, after = ids(bench, "liver")
+    result, filed = compared(bench, "change", before, after)
+    assert (filed[0].value, filed[0].unit) == (-40 * 30 * 2 * 5 * 2.5, "mm3")
+    assert result.content["direction"] == "shrank"
+    assert result.warnings == ()
+    before, after = ids(bench, "tumour")
+    result, filed = compared(bench, "change", before, after)
+    sums = [m.value for m in filed if m.name == "sum_of_diameters"]
+    assert sums == pytest.approx([np.hypot(20, 10), np.hypot(30, 10)])  # in plane, on any slice
+    lung, tumor = ids(bench, "left lung", "tumour", scan="scan-1")
+    _, filed = compared(bench, "distance", tumor, lung)
+    assert filed[0].value == pytest.approx(np.hypot(30 * 2, 30 * 1))
+    unknown = bench_with(tmp_path / "flat", stack(20, (2.0, 1.0)))
+    lung, tumor = ids(unknown, "left lung", "tumour")
+    with pytest.raises(ToolError, match="distance between slices"):
+        compared(unknown, "distance", tumor, lung)
+
+
 def test_an_organ_has_no_response_and_may_not_change(tmp_path):
     bench = bench_with(tmp_path, picture(20), picture(200))
     result, filed = compared(bench, "change", *ids(bench, "liver"))
