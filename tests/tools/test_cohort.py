@@ -232,6 +232,7 @@ def test_rows_hold_the_total_and_each_part_in_pixels():
     assert total["mean_intensity"] == 50
     assert all(total[c] is None for c in COLUMNS if "_mm" in c)
     assert total["spacing_source"] == "none"
+    assert (total["modality"], total["modality_source"]) == ("CT", "pixels")
     assert (spleen["present"], spleen["area_px2"], spleen["target"]) == (False, None, "spleen")
     assert (unknown["target"], unknown["presence"]) == (None, None)
     assert "not a word" in unknown["warnings"]
@@ -276,7 +277,7 @@ def test_a_volume_is_measured_in_space():
     assert first["longest_diameter_mm"] == pytest.approx(np.hypot(10, 15))
     assert total["fraction_of_image_percent"] == pytest.approx(100 * 636 / 64**2)
     assert (total["mean_intensity"], total["intensity_unit"]) == (10, "HU")
-    assert total["slice_mm"] == 5.0
+    assert (total["slice_mm"], total["modality_source"]) == (5.0, "file or user")
     assert total["slice"] is not None
     assert all(total[c] is None for c in COLUMNS if "_px" in c)
 

@@ -79,8 +79,8 @@ class MeasuredScan:
     ----------
     objects : tuple of MeasuredObject
         One a phrase, in the order asked.
-    modality : str or None
-        As the file or the user says, else as the pixels show.
+    modality, modality_source : str or None
+        As the "file or user" says, else as the "pixels" show.
     spacing_mm : tuple of float or None
     spacing_source : str
     warnings : tuple of str
@@ -93,6 +93,7 @@ class MeasuredScan:
 
     objects: tuple[MeasuredObject, ...]
     modality: str | None
+    modality_source: str | None
     spacing_mm: tuple[float, ...] | None
     spacing_source: str
     warnings: tuple[str, ...]
@@ -151,6 +152,7 @@ def measure_scan(
     return MeasuredScan(
         objects=tuple(measured),
         modality=modality,
+        modality_source="file or user" if scan.modality else "pixels" if modality else None,
         spacing_mm=scan.geometry.spacing_mm,
         spacing_source=scan.geometry.spacing_source,
         warnings=(*scan.notes, *_about(scan, seen)),

@@ -33,7 +33,10 @@ WITH_RANGE: Final[tuple[tuple[str, Unit], ...]] = (
 )
 """Measurements with a range, and the unit of their column."""
 _ALONE: Final = ("count", "density_per_mm2", "mean_intensity", "intensity_unit")
-_SCAN: Final = ("modality", "spacing_source", "pixel_height_mm", "pixel_width_mm", "slice_mm")
+_SCAN: Final = (
+    "modality", "modality_source", "spacing_source", "pixel_height_mm", "pixel_width_mm",
+    "slice_mm",
+)  # fmt: skip
 
 COLUMNS: Final[tuple[str, ...]] = (
     *_HEAD,
@@ -86,6 +89,7 @@ def _about(number: int, source: Source, measured: MeasuredScan, found: MeasuredO
         "parts": len(found.parts),
         "slice": found.slice,
         "modality": measured.modality,
+        "modality_source": measured.modality_source,
         "spacing_source": measured.spacing_source,
         "pixel_height_mm": spacing[0],
         "pixel_width_mm": spacing[1],
