@@ -22,6 +22,10 @@ from tools.measuring.position import centroid
 from tools.measuring.value import Value
 
 
+_SAMPLED = 1000
+_ROUNDING = 1e-9
+
+
 def fraction_of(
     part: Mask,
     whole: Mask,
@@ -123,6 +127,13 @@ def _nearest(first: Mask, second: Mask, scale: Points) -> tuple[Points, Points]:
         place = np.array(np.unravel_index(both[0], first.shape)) + 0.5
         return place, place
     here, there = boundary_points(first), boundary_points(second)
-    gaps, nearest = cKDTree(there * scale).query(here * scale)
+    tree = cKDTree(there * scale)
+    # Some corners give a bound; few of the others lie near enough to the other mask to beat it.
+    some = here[:: -(-len(here) // _SAMPLED)]
+    bound = float(tree.query(some * scale)[0].min()) * (1 + _ROUNDING) + _ROUNDING
+    low, high = there.min(axis=0), there.max(axis=0)
+    apart = (np.maximum(low - here, 0) + np.maximum(here - high, 0)) * scale
+    here = here[np.linalg.norm(apart, axis=1) <= bound]
+    gaps, nearest = tree.query(here * scale, distance_upper_bound=bound)
     best = int(gaps.argmin())
     return here[best], there[nearest[best]]

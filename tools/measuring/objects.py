@@ -60,7 +60,8 @@ def split_touching(mask: Mask) -> NDArray[np.int32]:
     peaks = inside & (depth == ndimage.maximum_filter(depth, footprint=_NEIGHBOURS))
     markers, count = ndimage.label(peaks, structure=_NEIGHBOURS)
     basins = watershed(-depth, markers, mask=inside, connectivity=_NEIGHBOURS)
-    height = np.asarray(ndimage.maximum(depth, basins, index=np.arange(count + 1)))
+    height = np.zeros(count + 1)
+    np.maximum.at(height, basins[inside], depth[inside])
     joined = _joined(basins, depth, height)
     found = np.where(parts.mask, joined[basins], 0)
     areas = np.bincount(found.ravel())
@@ -141,7 +142,8 @@ def _without_small_holes(parts: Parts) -> Mask:
         return parts.mask
     sizes = np.bincount(holes.ravel(), minlength=count + 1)
     around = ndimage.maximum_filter(parts.labels, footprint=_NEIGHBOURS)
-    owner = np.asarray(ndimage.maximum(around, holes, index=np.arange(count + 1)), dtype=int)
+    owner = np.zeros(count + 1, dtype=int)
+    np.maximum.at(owner, holes[holes > 0], around[holes > 0])
     small = sizes <= np.maximum(1, SMALL_HOLE * np.concatenate([[0], parts.areas])[owner])
     longest = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(holes)]
     round_ = sizes >= ROUND_HOLE * np.square([math.inf, *longest])
