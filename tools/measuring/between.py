@@ -21,7 +21,6 @@ from tools.measuring.outline import Points, boundary_points
 from tools.measuring.position import centroid
 from tools.measuring.value import Value
 
-
 _SAMPLED = 1000
 _ROUNDING = 1e-9
 
