@@ -112,6 +112,10 @@ def _distance(a: _Object, b: _Object, answer: dict[str, Any], refs: References) 
     return [f"Between the nearest edges of the {named(a)} and the {named(b)} lie {value}."]
 
 
+def _centres(a: _Object, b: _Object, answer: dict[str, Any], refs: References) -> list[str]:
+    return [f"The centres of the {named(a)} and the {named(b)} are {_ids(answer)[0]} apart."]
+
+
 def _symmetry(a: _Object, b: _Object, answer: dict[str, Any], refs: References) -> list[str]:
     ratio, difference = _ids(answer)[:2]
     return [
@@ -201,6 +205,7 @@ _ANSWERS: Final[dict[str, Callable[[_Object, _Object, dict[str, Any], References
     "compare": _ratio,
     "share": _share,
     "distance": _distance,
+    "centre_distance": _centres,
     "symmetry": _symmetry,
     "cup_to_disc": _cup_to_disc,
     "cardiothoracic": _cardiothoracic,

@@ -134,11 +134,14 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     return sentences or [f"I found the {name} but could not measure what you asked."]
 
 
-_LENGTHS = frozenset({"perimeter", "bounding_box"})
+_LENGTHS = frozenset({"perimeter", "bounding_box", "short_axis", "max_3d_diameter"})
 _PLAIN = {
     "perimeter": "The perimeter of the {name} is",
     "circularity": "The circularity of the {name} is",
     "centroid": "The centre of the {name} (row, column) is at",
+    "short_axis": "The short axis of the {name} is",
+    "max_3d_diameter": "The largest diameter of the {name} through the slices is",
+    "sphericity": "The sphericity of the {name} is",
     "density": "The number of {name} per area of the image is",
     "bounding_box": "The box around the {name} (top, left, height, width) is",
 }

@@ -10,13 +10,14 @@ from agent.planner import words
 from parser_model.ontology import Ontology
 
 RelationKind = Literal[
-    "compare", "share", "distance", "symmetry", "cup_to_disc", "cardiothoracic", "ejection",
-    "change",
+    "compare", "share", "distance", "centre_distance", "symmetry", "cup_to_disc",
+    "cardiothoracic", "ejection", "change",
 ]  # fmt: skip
 RELATIONS: Final[dict[str, str]] = {
     "compare": "ratio",
     "share": "fraction_of",
     "distance": "distance",
+    "centre_distance": "centroid_distance",
     "symmetry": "symmetry",
     "cup_to_disc": "cup_to_disc",
     "cardiothoracic": "cardiothoracic",
@@ -108,7 +109,8 @@ def read_relation(
         if len(pair) < 2 and phrases:
             pair = _sides(phrases, ontology, modality)
         if len(pair) >= 2:
-            return Relation("distance", pair)
+            centres = words.CENTRES.search(text)
+            return Relation("centre_distance" if centres else "distance", pair)
     if _SYMMETRY.search(text) and phrases:
         return Relation("symmetry", _sides(phrases, ontology, modality))
     if len(phrases) < 2 and _CHANGE.search(text):

@@ -21,6 +21,7 @@ Kind = Literal[
     "compare",
     "share",  # of one object inside another
     "distance",
+    "centre_distance",
     "symmetry",
     "cup_to_disc",
     "cardiothoracic",

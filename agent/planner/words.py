@@ -36,6 +36,9 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         any_of("(?:which|what|best|key|largest|how many) slices?", "slice number"),
         ("slice",),
     ),
+    (any_of("short axis", "short diameter"), ("short_axis",)),
+    (any_of("3-?d diameter", "three-dimensional diameter"), ("max_3d_diameter",)),
+    (any_of("spherical", "sphericity"), ("sphericity",)),
     (any_of("perimeter", "circumference", "outline length"), ("perimeter",)),
     (any_of("round", "circular", "circularity", "roundness"), ("circularity",)),
     (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
@@ -98,6 +101,7 @@ EACH_PART = any_of(
     "individual\\w*", "separately", "(?:as )?a table", "list (?:all|the|them|each|every)",
     "every (?:single )?(?:one|part|lesion|tumou?r|nodule|polyp)", "per (?:part|lesion|tumou?r)",
 )  # fmt: skip
+CENTRES = any_of("cent(?:re|er)s?(?: of)?", "centroids?", "middles?")
 HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")
 EXISTS = any_of(
     "(?:is|are) there", "(?:do|can) you (?:see|find)", "any", "visible", "present", "detect",

@@ -120,6 +120,7 @@ def test_no_answer_has_a_number_of_its_own():
         answer("compare", PAIR, two("ratio", (10, 4, 11), (5, 4, 6))),
         answer("share", PAIR, two("fraction_of")),
         answer("distance", PAIR, two("distance")),
+        answer("centre_distance", PAIR, two("distance")),
         answer("symmetry", PAIR, two("ratio", (10, 4, 11), (5, 4, 6), more=[ratio])),
         answer("cup_to_disc", PAIR, two("ratio", more=[entry(2, "ratio", "a", 3.0)])),
         answer("cardiothoracic", PAIR, two("ratio")),

@@ -142,6 +142,10 @@ def test_questions_about_two_objects(conversation, parser):
     turn = conversation.ask("How far is the tumour from the left lung?")
     assert value(conversation, turn, "distance").value == pytest.approx(np.hypot(30, 30))
     assert turn.answer.startswith("Between the nearest edges of the tumour and the left lung lie")
+    turn = conversation.ask("how far apart are the centres of the tumour and the left lung?")
+    assert value(conversation, turn, "distance").value == pytest.approx(np.hypot(45, 50))
+    turn = conversation.ask("what is the short axis of the liver?")
+    assert turn.answer == "The short axis of the liver is 37.5 px."  # 30 × 50 / 40
     turn = conversation.ask("how far is the tumour from the liver?")
     assert "touch or overlap" in turn.answer
     turn = conversation.ask("what is the cup to disc ratio?")

@@ -53,6 +53,11 @@ def test_first_questions(question, kind, phrases):
         ("How far is the tumour from the liver?", "distance", ("tumour", "liver")),
         ("How far is the cup from the disc?", "distance", ("cup", "disc")),
         ("How far apart are the kidneys?", "distance", ("left kidney", "right kidney")),
+        (
+            "What is the distance between the centres of the liver and the spleen?",
+            "centre_distance",
+            ("liver", "spleen"),
+        ),
         ("Has the tumour changed between the two scans?", "change", ("tumour",)),
         ("is the lesion larger than in the first scan?", "change", ("lesion",)),
         ("did the disc grow?", "change", ("disc",)),
