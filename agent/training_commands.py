@@ -266,6 +266,17 @@ def _told(document: dict[str, Any]) -> list[str]:
         )
     if document["missing_modalities"]:
         lines.append(f"It has seen no {', '.join(document['missing_modalities'])}.")
+    if document["model"] == "compact":
+        name = document["files"]["last"]
+        lines.append(
+            f"Use it: --parser {name}. Whether objects are there at all is not calibrated for "
+            f"these weights: parsechat models calibrate {name} --data DIR."
+        )
+    else:
+        lines.append(
+            f"Use it: parsechat models download biomedparse --from {document['files']['last']}, "
+            "then calibrate its presence: parsechat models calibrate biomedparse --data DIR."
+        )
     lines.append(f"Licence of these weights: {document['licence']}. Research use only.")
     return lines
 

@@ -28,7 +28,8 @@ def load_parser(
     Parameters
     ----------
     name : str
-        "compact" (bundled), "biomedparse" (once downloaded), or a host ("http://...").
+        "compact" (bundled), "biomedparse" (once downloaded), a host ("http://..."), or a file of
+        weights that ``parsechat train`` made of compact ("trained/compact.safetensors").
     precision : {"auto", "fp32", "bf16"}
         "auto" means fp32 for the parsers of this machine, however fast its bfloat16 is: on the
         recorded runs bfloat16 gives other masks (docs/performance.md). "bf16" is refused for
@@ -52,16 +53,19 @@ def load_parser(
         raise RequestError(f"Unknown precision '{precision}'; use {', '.join(PRECISIONS)}.")
     if is_address(name):
         return _remote(name, precision, host_key or os.environ.get("PARSECHAT_HOST_KEY", ""))
-    if name not in PARSERS:
+    file = Path(name) if name.endswith(".safetensors") else None
+    if file is None and name not in PARSERS:
         raise RequestError(f"Unknown parser '{name}'; this version has {', '.join(PARSERS)}.")
     if find_spec("torch") is None:
         raise SetupError(f"The {name} parser needs PyTorch; run 'make setup' to install it.")
     precision = "fp32" if precision == "auto" else precision
-    return _biomedparse(precision) if name == "biomedparse" else _compact(precision)
+    if name == "biomedparse":
+        return _biomedparse(precision)
+    return _compact(precision, file or WEIGHTS / "compact.safetensors")
 
 
-@lru_cache(maxsize=2)
-def _compact(precision: str) -> Parser:
+@lru_cache(maxsize=4)
+def _compact(precision: str, file: Path) -> Parser:
     # Imported here because torch takes seconds to import, and clients of a host never need it.
     from parser_model.compact.parser import CompactParser
     from parser_model.compact.weights import load_weights
@@ -69,11 +73,11 @@ def _compact(precision: str) -> Parser:
     from parser_model.presence import read_calibration
     from parser_model.weights_store.places import calibration_file
 
-    weights = load_weights(WEIGHTS / "compact.safetensors")
-    # What the user fitted counts before what is shipped.
+    weights = load_weights(file)
+    # What the user fitted counts before what lies beside the weights.
     calibration = read_calibration(calibration_file("compact"), weights.sha256)
     if calibration is None:
-        calibration = read_calibration(WEIGHTS / "compact.calibration.json", weights.sha256)
+        calibration = read_calibration(file.parent / "compact.calibration.json", weights.sha256)
     return CompactParser(weights, ontology(), calibration, precision=precision)
 
 

@@ -76,7 +76,7 @@ class CompactParser:
             vocabulary=tuple(sorted({t for p in weights.places for t in _catalogue(ontology, p)})),
             input_size=(self._size, self._size),
             precision=precision,
-            licence=_LICENCE,
+            licence=str(weights.record.get("licence", _LICENCE)),
         )
 
     def parse(

@@ -17,8 +17,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from agent.cli import main
+from parser_model import load_parser
 from parser_model.biomedparse.checkpoint import load_network
-from parser_model.compact.weights import load_weights
+from parser_model.compact.weights import file_sha256, load_weights
 from parser_model.weights_store.sources import SOURCES
 from tests.conftest import REPO
 from tests.parser_model.training.conftest import TINY_TOML, write_split
@@ -79,6 +80,12 @@ def test_one_document_with_the_record_and_the_files(data, tmp_path, capsys):
     assert "left" in err
     assert "Dice X-Ray" in err
     assert str(tmp_path) not in json.dumps(record)  # nothing of the machine in what is passed on
+    parser = load_parser(str(out / "compact.safetensors"))
+    assert parser.info.weights_sha256 == file_sha256(out / "compact.safetensors")
+    assert parser.info.calibration is None  # the shipped one is of other weights
+    (found,) = parser.parse([np.zeros((20, 30, 3), np.uint8)], ["left lung"])[0]
+    assert found.target == "left lung"
+    assert found.presence is None
 
 
 def test_problems_are_listed_and_too_many_stop_the_run(data, tmp_path, capsys):
@@ -211,4 +218,9 @@ def test_the_full_network_is_fine_tuned_from_a_file(data, tmp_path, capsys, monk
         if not torch.equal(a, b)
     ]
     assert changed
+    table = next(v for k, v in files.items() if k.endswith("target_dist.json"))
+    (tmp_path / "out" / "target_dist.json").write_bytes(table)
+    installed = ["models", "download", "biomedparse", "--from", document["files"]["last"]]
+    code, _, err = call([*installed, "--tokenizer-from", merges, "--json"], capsys)
+    assert code == 0, err
     assert all(name.startswith("sem_seg_head.pixel_decoder.") for name in changed)
