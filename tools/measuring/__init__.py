@@ -51,10 +51,8 @@ from tools.measuring.ratios import (
 from tools.measuring.registry import (
     ALL_SHAPES,
     INTENSITIES,
-    MASK_PAIRS,
     SHAPES,
     STACK_SHAPES,
-    VALUE_PAIRS,
 )
 from tools.measuring.response import Response, response, sum_of_diameters
 from tools.measuring.roundness import circularity, perimeter
@@ -66,10 +64,8 @@ from tools.measuring.value import Value
 __all__ = [
     "ALL_SHAPES",
     "INTENSITIES",
-    "MASK_PAIRS",
     "SHAPES",
     "STACK_SHAPES",
-    "VALUE_PAIRS",
     "Diameters",
     "Mask",
     "Parts",

@@ -1,4 +1,7 @@
-"""All measurements by name; a new one is a function in a file of its own and one line here."""
+"""All measurements of one mask by name; a new one is a function in its own file and a line here.
+
+Those of two masks or two sizes are listed where they are asked for, in `tools.actions.compare`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from typing import Final, Literal
 
 from tools.measuring import (
     axes,
-    between,
-    compare,
     diameters,
     intensity,
     objects,
@@ -27,8 +28,6 @@ from tools.units import Unit
 
 ShapeFunction = Callable[[Mask, Spacing], Value | tuple[Value, ...]]
 IntensityFunction = Callable[[Mask, Image, Unit], Value]
-MaskPairFunction = Callable[[Mask, Mask, Spacing], Value]
-ValuePairFunction = Callable[[Value, Value], Value]
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,4 @@ INTENSITIES: Final[dict[str, IntensityFunction]] = {
     "median_intensity": intensity.median_intensity,
     "p10_intensity": intensity.p10_intensity,
     "p90_intensity": intensity.p90_intensity,
-}
-MASK_PAIRS: Final[dict[str, MaskPairFunction]] = {
-    "fraction_of": between.fraction_of,
-    "fraction_inside": between.fraction_inside,
-    "dice": between.dice,
-    "distance": between.distance,
-}
-VALUE_PAIRS: Final[dict[str, ValuePairFunction]] = {
-    "ratio": compare.ratio,
-    "change": compare.change,
-    "relative_change": compare.relative_change,
 }
