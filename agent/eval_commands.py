@@ -189,6 +189,9 @@ def fit_ranges(
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit ranges for a parser's weights, keep them in a file, and tell how good they are.
 
+    Where the folder holds train/ beside val/, its objects teach which are harder than others; how
+    far a range reaches is set on val/ alone.
+
     Returns
     -------
     document : dict
@@ -221,14 +224,22 @@ def fit_ranges(
     sha256 = parser.info.weights_sha256
     if sha256 is None:
         raise RequestError(f"'{name}' has no weights that ranges could belong to.")
+    answers = ParserAnswers(name, parser)
     samples = calibration_samples(data, images)
-    found = range_tables(
-        ParserAnswers(name, parser).to(samples, lambda k, n: progress("sizes", k, n))
-    )
+    found = range_tables(answers.to(samples, lambda k, n: progress("sizes", k, n)))
+    seen = None
+    if (data / "train").is_dir():
+        samples = calibration_samples(data, images, splits=["train"])
+        seen = range_tables(answers.to(samples, lambda k, n: progress("sizes in train", k, n)))
     calibration = fit_range_calibration(
-        found, name=f"{parser.info.name}-{data.resolve().name}-{sha256[:8]}", weights_sha256=sha256
+        found,
+        name=f"{parser.info.name}-{data.resolve().name}-{sha256[:8]}",
+        weights_sha256=sha256,
+        seen=seen,
     )
-    report = cross_fitted_report(found, lambda k, n: progress("ranges", k, n))
+    report = cross_fitted_report(
+        found, lambda k, n: progress("ranges", k, n), spreads=calibration.spreads
+    )
     with told_in_words(path.parent):
         write_ranges(path, calibration)
     ranges_of.cache_clear()

@@ -160,7 +160,7 @@ def _ranges(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
     found = range_tables(source.to(samples, step))
     kept = ranges_of(source.parser.info.weights_sha256)
     return {
-        "cross_fitted": cross_fitted_report(found),
+        "cross_fitted": cross_fitted_report(found, spreads=kept.spreads if kept else None),
         "as_shipped": shipped_report(found, kept) if kept else None,
         "calibration": kept.name if kept else None,
     }

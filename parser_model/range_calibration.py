@@ -152,6 +152,11 @@ class RangeCalibration:
         Objects it was fitted on, with their number.
     models : dict of str to RangeModel
         By quantity, see `QUANTITIES`.
+    evidence : tuple of str
+        Kinds of evidence the models were fitted on.
+    spread_fitted_on : str
+        Other objects that the spread was fitted on, with their number; empty where it was fitted
+        on the same.
     """
 
     name: str
@@ -159,10 +164,16 @@ class RangeCalibration:
     fitted_on: str
     models: Mapping[str, RangeModel]
     evidence: tuple[str, ...] = field(default=RANGE_EVIDENCE)
+    spread_fitted_on: str = ""
 
     def __post_init__(self) -> None:
         if set(self.models) != set(QUANTITIES):
             raise ValueError(f"ranges are of {', '.join(QUANTITIES)}")
+
+    @property
+    def spreads(self) -> Mapping[str, RangeModel] | None:
+        """The models as the spread of other patients; None where it was fitted on the same."""
+        return self.models if self.spread_fitted_on else None
 
 
 def read_ranges(path: Path, weights_sha256: str) -> RangeCalibration | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -94,22 +94,74 @@ class RangeTable:
         )
 
 
-def fit_ranges(table: RangeTable, coverage: float = COVERAGE) -> RangeModel:
+def fit_ranges(
+    table: RangeTable, coverage: float = COVERAGE, *, spread: RangeModel | None = None
+) -> RangeModel:
     """A model whose ranges hold the true size for a share of all objects, missed ones counted.
 
-    The spread is fitted by maximum likelihood of a Laplace distribution. The reach is chosen on
-    objects whose patients the spread was not fitted on: the shortest that covers enough.
+    The reach is chosen on objects whose patients the spread was not fitted on: the shortest that
+    covers enough.
+
+    Parameters
+    ----------
+    table : RangeTable
+        Of patients that the parser's weights have not seen.
+    coverage : float
+        Share to cover.
+    spread : RangeModel, optional
+        From `fit_spread`, of other patients: those the weights were trained on will do. They are
+        many and tell which objects are harder than others; how far off the parser is they tell
+        too well, but that is what the reach makes up for. Fitted on `table` when left out.
     """
     answered = table.part(table.answered)
-    middle, spread = np.zeros(len(answered.ratio)), np.zeros(len(answered.ratio))
-    # Many tiny steps: on a busy machine threads would mostly wait for each other.
-    with threadpool_limits(limits=1, user_api="blas"):
-        whole = _fit_spread(answered)
-        for held in patient_folds(answered):
-            model = _fit_spread(answered.part(~held))
-            middle[held], spread[held] = model.expected(
-                answered.evidence[held], answered.part(held).kinds
-            )
+    if spread is None:
+        expected = _expected_of_others(answered)
+        spread = fit_spread(answered)
+    else:
+        expected = spread.expected(answered.evidence, answered.kinds)
+    return _with_reach(spread, table, *expected, coverage)
+
+
+def cross_fitted_ends(
+    table: RangeTable,
+    coverage: float = COVERAGE,
+    *,
+    folds: int = _FOLDS,
+    spread: RangeModel | None = None,
+) -> tuple[Numbers, Numbers]:
+    """Low and high ratio (N,) of every object from a model that never saw its patient.
+
+    nan where the object was missed. See `fit_ranges` for `spread`.
+    """
+    low, high = np.full((2, len(table.ratio)), np.nan)
+    for held in patient_folds(table, folds):
+        model = fit_ranges(table.part(~held), coverage, spread=spread)
+        rows = held & table.answered
+        some = table.part(rows)
+        low[rows], high[rows] = model.ends(some.evidence, some.kinds, some.pixel)
+    return low, high
+
+
+def _expected_of_others(table: RangeTable) -> tuple[Numbers, Numbers]:
+    """Middle and spread of every object, each patient's fitted on the others."""
+    middle, spread = np.zeros(len(table.ratio)), np.zeros(len(table.ratio))
+    for held in patient_folds(table):
+        model = fit_spread(table.part(~held))
+        middle[held], spread[held] = model.expected(table.evidence[held], table.part(held).kinds)
+    return middle, spread
+
+
+def _with_reach(
+    model: RangeModel, table: RangeTable, middle: Numbers, spread: Numbers, coverage: float
+) -> RangeModel:
+    """The model with the reach that covers enough, by modality.
+
+    Parameters
+    ----------
+    middle, spread : (N,) ndarray
+        Of the objects that were answered, from a model that has not seen their patients.
+    """
+    answered = table.part(table.answered)
     modalities = answered.modalities
     reach = {}
     for modality in (*sorted(set(modalities)), EVERY_MODALITY):
@@ -123,23 +175,7 @@ def fit_ranges(table: RangeTable, coverage: float = COVERAGE) -> RangeModel:
         reach[str(modality)] = _reach(
             answered, middle, spread, weight / weight.sum(), min(level, _MOST_COVERED)
         )
-    return RangeModel(whole.middle, whole.log_spread, whole.slopes, reach)
-
-
-def cross_fitted_ends(
-    table: RangeTable, coverage: float = COVERAGE, *, folds: int = _FOLDS
-) -> tuple[Numbers, Numbers]:
-    """Low and high ratio (N,) of every object from a model that never saw its patient.
-
-    nan where the object was missed.
-    """
-    low, high = np.full((2, len(table.ratio)), np.nan)
-    for held in patient_folds(table, folds):
-        model = fit_ranges(table.part(~held), coverage)
-        rows = held & table.answered
-        some = table.part(rows)
-        low[rows], high[rows] = model.ends(some.evidence, some.kinds, some.pixel)
-    return low, high
+    return replace(model, reach=reach)
 
 
 def patient_folds(table: RangeTable, folds: int = _FOLDS) -> list[Rows]:
@@ -182,8 +218,13 @@ def _quantile(values: Numbers, weight: Numbers, level: float) -> float:
     return float(values[order[min(reached, len(order) - 1)]])
 
 
-def _fit_spread(table: RangeTable) -> RangeModel:
-    """Middle and spread of the scatter, with penalties that keep small groups near the whole."""
+def fit_spread(table: RangeTable) -> RangeModel:
+    """Middle and spread of the scatter, with penalties that keep small groups near the whole.
+
+    By maximum likelihood of a Laplace distribution, of the objects that were found. The model's
+    reach is one spread and means nothing yet.
+    """
+    table = table.part(table.answered)
     scatter = to_scatter(np.minimum(table.ratio, _LARGEST_RATIO))
     names = sorted({m for m, _ in table.kinds} | {f"{m} {t}" for m, t in table.kinds})
     member = np.array([[n in (m, f"{m} {t}") for n in names] for m, t in table.kinds], float)
@@ -215,7 +256,9 @@ def _fit_spread(table: RangeTable) -> RangeModel:
 
     start = np.zeros(len(penalty))
     start[groups + 1] = np.log(0.2)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+    # Many tiny steps: on a busy machine threads would mostly wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
     slopes = found[2 * groups + 2 :] / scale
     return RangeModel(
         middle=_groups(found[0], names, found[1 : groups + 1]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from parser_model.range_calibration import (
     RANGE_EVIDENCE,
     Numbers,
     RangeCalibration,
+    RangeModel,
 )
-from parser_model.range_fitting import RangeTable, cross_fitted_ends, fit_ranges
+from parser_model.range_fitting import RangeTable, cross_fitted_ends, fit_ranges, fit_spread
 from tools.evaluating.answers import Answer, Progress
 from tools.measuring.checks import Mask
 from tools.measuring.diameters import diameters
@@ -87,9 +88,21 @@ def _largest(truth: Mask) -> Mask:
 
 
 def fit_range_calibration(
-    tables: dict[str, RangeTable], *, name: str, weights_sha256: str
+    tables: dict[str, RangeTable],
+    *,
+    name: str,
+    weights_sha256: str,
+    seen: dict[str, RangeTable] | None = None,
 ) -> RangeCalibration:
     """Ranges of all quantities, fitted on all objects.
+
+    Parameters
+    ----------
+    tables : dict of str to RangeTable
+        Of patients that the weights have not seen.
+    name, weights_sha256 : str
+    seen : dict of str to RangeTable, optional
+        Of images the weights were trained on: they teach the spread (`fit_ranges`).
 
     Raises
     ------
@@ -103,21 +116,42 @@ def fit_range_calibration(
             f"Ranges need at least {LEAST_OBJECTS} objects that were found, of "
             f"{_LEAST_PATIENTS} patients; the data has {answered} of {patients}."
         )
+    spreads = {name: fit_spread(table) for name, table in seen.items()} if seen else {}
     return RangeCalibration(
         name=name,
         weights_sha256=weights_sha256,
         fitted_on=f"{answered} of {len(table.ratio)} objects of {patients} patients",
-        models={quantity: fit_ranges(tables[quantity]) for quantity in QUANTITIES},
+        models={
+            quantity: fit_ranges(tables[quantity], spread=spreads.get(quantity))
+            for quantity in QUANTITIES
+        },
+        spread_fitted_on=(
+            f"{int(seen[QUANTITIES[0]].answered.sum())} objects that the weights were trained on"
+            if seen
+            else ""
+        ),
     )
 
 
 def cross_fitted_report(
-    tables: dict[str, RangeTable], progress: Progress | None = None
+    tables: dict[str, RangeTable],
+    progress: Progress | None = None,
+    *,
+    spreads: Mapping[str, RangeModel] | None = None,
 ) -> dict[str, Any]:
-    """Coverage and width by quantity and modality, each patient judged without being fitted on."""
+    """Coverage and width by quantity and modality, each patient judged without being fitted on.
+
+    Parameters
+    ----------
+    tables : dict of str to RangeTable
+    progress : callable, optional
+    spreads : mapping of str to RangeModel, optional
+        Fitted on other patients (`RangeCalibration.spreads`); fitted anew when left out.
+    """
     report = {}
     for name, table in tables.items():
-        report[name] = coverage_report(table, *cross_fitted_ends(table))
+        spread = spreads[name] if spreads else None
+        report[name] = coverage_report(table, *cross_fitted_ends(table, spread=spread))
         if progress:
             progress(len(report), len(tables))
     return report
