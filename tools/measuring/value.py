@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from parser_model.errors import ToolError
 from tools.units import Unit, display_unit, format_value
@@ -15,6 +15,7 @@ Point = tuple[float, ...]
 """(row, column[, slice]) in pixel-edge coordinates: pixel (r, c) covers [r, r + 1) × [c, c + 1).
 The middle of slice k is at k + ½."""
 _ROUNDING = 1e-12
+_WIDE: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class Value:
         )
         return replace(self, value=value, unit=unit, low=low, high=high)
 
+    @property
+    def very_uncertain(self) -> bool:
+        """Whether the upper end of the range is more than three times the lower one."""
+        return self.low is not None and self.high is not None and self.high > _WIDE * self.low >= 0
+
     def with_range(self, low: float, high: float) -> Value:
         """The same measurement with a range, in its own unit."""
         return replace(self, low=low, high=high)
@@ -111,7 +117,8 @@ class Value:
             return format_value(self.number + 1, self.unit)  # people count slices from 1
         largest = max(map(abs, self.value)) if isinstance(self.value, tuple) else self.value
         shown = self.to(unit or display_unit(largest, self.unit))
-        return format_value(shown.value, shown.unit, shown.low, shown.high)
+        written = format_value(shown.value, shown.unit, shown.low, shown.high)
+        return f"{written[:-1]}, very uncertain)" if self.very_uncertain else written
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `components` and `endpoints` are there only where they say something."""
