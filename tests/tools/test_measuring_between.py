@@ -180,6 +180,7 @@ def test_value_reads_in_the_unit_of_a_radiologist_or_the_one_asked_for():
     value = size(1234.0, 1100.0, 1400.0)
     assert value.text() == "12.3 cm² (11.0–14.0)"
     assert value.text("mm2") == "1234 mm² (1100–1400)"
+    assert value.to("cm2").to("mm2").number == pytest.approx(1234)
 
 
 @pytest.mark.parametrize(
@@ -195,4 +196,3 @@ def test_a_size_whose_ends_differ_by_more_than_three_times_is_called_very_uncert
 
 def test_a_change_that_may_go_either_way_is_no_wide_size():
     assert Value("change", 1.0, "mm", low=-2.0, high=8.0).text() == "1.00 mm (-2.00 to 8.00)"
-    assert value.to("cm2").to("mm2").number == pytest.approx(1234)
