@@ -144,7 +144,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         "sources": list(wanted.sources) or None,
         "images": len(samples),
         "patients": len({sample.patient for sample in samples}),
-        "modality_told": not wanted.blind,
+        "modality_told": not wanted.blind and wanted.what != "modality",
         "ontology": wanted.ontology,
         "weights_sha256": {
             s.name: s.parser.info.weights_sha256 for s in sources if isinstance(s, ParserAnswers)

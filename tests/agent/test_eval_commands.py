@@ -150,7 +150,7 @@ def test_every_score_is_one_document_and_a_table(run, capsys, data, blurred, wha
     document = json.loads(out)
     assert code == 0
     assert (document["what"], document["images"]) == (what, 40)
-    assert document["modality_told"]
+    assert document["modality_told"] == (what != "modality")  # that is what is asked there
     assert set(document["results"]) == {"compact"}
     eval_tables.tables(document)
     assert "─" in capsys.readouterr().out
