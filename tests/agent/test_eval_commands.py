@@ -167,7 +167,7 @@ def test_fitted_ranges_are_kept(run, data, blurred, tmp_path, monkeypatch):
     assert kept is not None
     assert kept.name == f"blurred-{data.name}-abababab"
 
-    monkeypatch.setattr("tools.evaluating.cross_fitted_report", lambda *_: {})
+    monkeypatch.setattr("tools.evaluating.cross_fitted_report", lambda *_, **__: {})
     assert run(*calibrate, "--out", tmp_path / "weights")[0] == 0
     assert [path.name for path in (tmp_path / "weights").iterdir()] == ["blurred.ranges.json"]
 
