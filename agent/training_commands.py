@@ -255,7 +255,7 @@ def _tell_data(
 def _told(document: dict[str, Any]) -> list[str]:
     outcome = document["outcome"]
     lines = [
-        f"{document['model']}: {outcome['steps']} steps in {outcome['seconds'] / 60:.1f} minutes; "
+        f"{document['model']}: {outcome['steps']} steps in {_duration(outcome['seconds'])}; "
         f"weights: {document['files']['last']}"
     ]
     if outcome["best"] is not None:
@@ -277,7 +277,7 @@ def _told(document: dict[str, Any]) -> list[str]:
             f"Use it: parsechat models download biomedparse --from {document['files']['last']}, "
             "then calibrate its presence: parsechat models calibrate biomedparse --data DIR."
         )
-    lines.append(f"Licence of these weights: {document['licence']}. Research use only.")
+    lines.append(f"Licence of these weights: {document['licence']}. Not a medical device.")
     return lines
 
 
