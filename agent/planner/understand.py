@@ -100,9 +100,15 @@ def find_phrases(
             target = ontology.resolve(phrase, modality)
             if target is None or _joins_two(span, target, ontology, modality):
                 continue
-            found.append((start, phrase))
+            found.append((start, _name_in(phrase, target, ontology)))
             taken[start : start + length] = [True] * length
     return sorted(found)
+
+
+def _name_in(phrase: str, target: str, ontology: Ontology) -> str:
+    """Of a Chinese sentence, which has no spaces, the name alone; other phrases as they are."""
+    names = (name for name in ontology.chinese_names(target) if name in phrase)
+    return max(names, key=len, default=phrase)
 
 
 def _joins_two(span: list[str], target: str, ontology: Ontology, modality: str | None) -> bool:

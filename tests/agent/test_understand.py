@@ -111,3 +111,11 @@ def test_a_scale_is_taken_over_and_what_was_asked_before_is_measured_anew():
     after = read("how large is the lesion?", "one pixel is 0.3 mm", "and the liver?")
     assert (after.kind, after.phrases) == ("measure", ("liver",))
     assert read("a pixel is 0.5 by 0.7 mm").kind == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [("眼底血管有多大？", "眼底血管"), ("肝脏有多大", "肝脏"), ("左肺在哪里", "左肺")],
+)
+def test_of_a_chinese_sentence_the_name_is_taken(question, named):
+    assert read(question).phrases == (named,)

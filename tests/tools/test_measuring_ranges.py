@@ -220,3 +220,10 @@ def test_measured_sizes_are_not_touched():
     assert ranged(probability, mask).number == area(mask).number
     found = ranged(probability, mask, "longest_diameter")
     assert found.number == diameters(mask).longest.length
+
+
+@pytest.mark.parametrize(("name", "most"), [("area", 3600.0), ("longest_diameter", 60 * 2**0.5)])
+def test_nothing_is_larger_than_its_image(name, most):
+    probability = soft_disc()
+    value = ranged(probability, probability > 0.5, name, rule=RangeRule(calibration(up=1000.0)))
+    assert ends(value)[1] == pytest.approx(most)

@@ -90,7 +90,11 @@ class RangeRule:
         low, high = self.calibration.models[quantity].ends(
             evidence[None], [(family(self.modality), self.target or "")], np.array([pixel])
         )
-        most = mask.size / np.count_nonzero(mask) if quantity == "area" else math.inf
+        # Nothing is larger than the image it lies in.
+        most = mask.size / np.count_nonzero(mask)
+        if quantity != "area":
+            sides = zip(mask.shape, spacing_mm or (1.0,) * mask.ndim, strict=False)
+            most = max(1.0, math.hypot(*(n * mm for n, mm in sides)) / value.number)
         return value.with_range(value.number * low[0], value.number * min(high[0], most))
 
 
