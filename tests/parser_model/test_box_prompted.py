@@ -62,7 +62,8 @@ def test_masks_have_the_frame_of_the_image_one_a_box(folder):
     image = np.random.default_rng(0).integers(0, 256, (90, 140, 3), np.uint8)
     boxes = [(10 + k, 20, 60 + k, 70) for k in range(20)]  # more than go in at once
     masks = model.outline(image, boxes)
-    assert (masks.shape, masks.dtype) == ((20, 90, 140), bool)
+    assert masks.shape == (20, 90, 140)
+    assert masks.dtype == np.bool_
     # An answer does not depend on the boxes beside it, nor on the batch it falls into.
     assert (masks[18] == model.outline(image, boxes[18:19])[0]).all()
 
