@@ -20,7 +20,7 @@ router = APIRouter()
 _BLANK = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
-_ITEM = re.compile(r"(scan-\d{1,6}|mask-\d{1,6}(-outline|-overlay)?)")
+_ITEM = re.compile(r"(scan-\d{1,6}|mask-\d{1,6}(-outline)?)(-slice-\d{1,6})?|mask-\d{1,6}-overlay")
 
 
 @router.get("/scans/{token}/{item}.png")

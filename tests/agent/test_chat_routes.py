@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from agent.chat import pictures
 from agent.chat.routes import router
 from agent.chat.sessions import ChatSession, registry
 from tests.agent.chat_fake import FakeConversation
+from tools.geometry import Geometry
+from tools.scan import Scan
 
 
 async def _ask(session: ChatSession) -> None:
@@ -64,6 +67,23 @@ def test_the_mask_layer_is_the_mask(client: TestClient, session: ChatSession) ->
     mask = session.conversation.case.objects["mask-1"].mask
     assert np.array_equal(layer[5::10, 5::10, 3] == 255, mask)
     assert set(map(tuple, layer[layer[..., 3] > 0][:, :3])) == {(0x2D, 0xD4, 0xBF)}
+
+
+def test_layers_of_a_volume_are_those_of_the_slice(
+    client: TestClient, session: ChatSession
+) -> None:
+    mask = np.zeros((60, 90, 4), bool)
+    mask[10:30, 20:50, 2] = True
+    case = session.conversation.case
+    case.scans["scan-7"] = Scan(np.where(mask, 200, 0).astype(np.uint8), Geometry())
+    case.objects["mask-7"] = SimpleNamespace(mask=mask, colour="#2dd4bf")  # type: ignore[assignment]
+    shown = np.asarray(_picture(client, session.url("scan-7-slice-2")).convert("L"))
+    assert (shown[5::10, 5::10] > 100).sum() == mask.sum()
+    layer = np.asarray(_picture(client, session.url("mask-7-slice-2")))
+    assert np.array_equal(layer[5::10, 5::10, 3] == 255, mask[..., 2])
+    assert _picture(client, session.url("mask-7-outline-slice-2")).size == (900, 600)
+    for item in ("scan-7-slice-4", "mask-7-slice-4", "mask-7", "scan-1-slice-0", "scan-7-slice-x"):
+        assert client.get(session.url(item)).status_code == 404, item
 
 
 def test_unknown_tokens_and_items_are_not_found(client: TestClient, session: ChatSession) -> None:

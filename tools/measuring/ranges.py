@@ -91,7 +91,7 @@ class RangeRule:
             evidence[None], [(family(self.modality), self.target or "")], np.array([pixel])
         )
         # Nothing is larger than the image it lies in.
-        most = mask.size / np.count_nonzero(mask)
+        most = mask.size / int(np.count_nonzero(mask))
         if quantity != "area":
             sides = zip(mask.shape, spacing_mm or (1.0,) * mask.ndim, strict=False)
             most = max(1.0, math.hypot(*(n * mm for n, mm in sides)) / value.number)
