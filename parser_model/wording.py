@@ -11,9 +11,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-ARTICLES = frozenset({"the", "a", "an", "any", "some", "this", "that", "all"})
+ARTICLES = frozenset(
+    {"the", "a", "an", "any", "some", "this", "that", "all"}
+    | {"my", "your", "our", "his", "her", "its", "their"}
+)
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 _ONE_SPELLING = {
     "tumour": "tumor",
     "tumoural": "tumoral",
@@ -24,6 +28,8 @@ _ONE_SPELLING = {
     "foetus": "fetus",
     "haematoma": "hematoma",
     "disks": "disk",
+    # As sides are written on films.
+    **{"l": "left", "lt": "left", "r": "right", "rt": "right"},
 }
 _IRREGULAR = {
     "nucleus": "nuclei",
@@ -91,6 +97,7 @@ def words_of(text: str) -> list[str]:
     ['ct', '中', '的', '肝', '脏']
     """
     plain = unicodedata.normalize("NFKC", text).lower().replace("&", " and ")
+    plain = _POSSESSIVE.sub("", plain)
     return [_singular(word) for word in _WORD.findall(plain.translate(_SIMPLE))]
 
 

@@ -107,6 +107,18 @@ def test_a_word_may_mean_something_only_in_one_modality():
     assert ontology().resolve("disc", "MRI") == "intervertebral disc"
 
 
+@pytest.mark.parametrize(
+    ("phrase", "target"),
+    [
+        ("my liver", "liver"),
+        ("the patient\u2019s left lung", "left lung"),
+        ("R. lung", "right lung"),
+    ],
+)
+def test_whose_it_is_and_short_sides_are_understood(phrase, target):
+    assert ontology().resolve(phrase) == target
+
+
 def test_sides_are_kept_apart():
     assert ontology().resolve("left kidney") == "left kidney"
     assert ontology().resolve("right kidney") == "right kidney"
