@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,6 +198,21 @@ def test_upload_ask_and_see(real: Server, page: Page, seen: Seen, tmp_path: Path
     # Not PARSECHAT_*: the tests forget those.
     if os.environ.get("UPDATE_SCREENSHOT"):
         shutil.copyfile(shot, REPO / "docs" / "screenshot.png")
+
+
+def test_a_volume_shows_the_slice_it_speaks_of(
+    real: Server, page: Page, seen: Seen, tmp_path: Path, data_root: Path
+) -> None:
+    series = sorted((data_root / "data" / "samples" / "ct_series_j2k").glob("*.dcm"))
+    with zipfile.ZipFile(tmp_path / "series.zip", "w") as packed:
+        for file in series:
+            packed.write(file, file.name)
+    _open(page, real)
+    _ask(page, "How large is the liver?", tmp_path / "series.zip")
+    assert "mL" in _answer(page)
+    assert _loaded(page, "img.pc-scan")
+    assert _loaded(page, "img.pc-mask")
+    assert not seen.outside
 
 
 def test_a_sample_is_one_click_and_credited(fake: Server, page: Page, seen: Seen) -> None:
