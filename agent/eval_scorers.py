@@ -159,8 +159,11 @@ def _ranges(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
 
     found = range_tables(source.to(samples, step))
     kept = ranges_of(source.parser.info.weights_sha256)
+    # A spread that was learnt on train/ has seen these patients: then it is fitted anew.
+    seen = any(sample.image.parent.name == "train" for sample in samples)
+    spreads = kept.spreads if kept and not seen else None
     return {
-        "cross_fitted": cross_fitted_report(found, spreads=kept.spreads if kept else None),
+        "cross_fitted": cross_fitted_report(found, spreads=spreads),
         "as_shipped": shipped_report(found, kept) if kept else None,
         "calibration": kept.name if kept else None,
     }

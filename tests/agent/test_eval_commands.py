@@ -172,6 +172,29 @@ def test_fitted_ranges_are_kept(run, data, blurred, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "weights").iterdir()] == ["blurred.ranges.json"]
 
 
+def test_train_beside_val_teaches_the_spread_and_is_never_judged_by_it(
+    run, data, blurred, tmp_path, monkeypatch
+):
+    both = tmp_path / "both"
+    for of in ("", "_mask"):
+        shutil.copytree(data / f"val{of}", both / f"val{of}")
+        shutil.copytree(data / f"val{of}", both / f"train{of}")
+    assert run("models", "calibrate", "compact", "--data", both, "--only", "ranges")[0] == 0
+    kept = ranges_of("ab" * 32)
+    assert kept is not None
+    assert kept.spreads is kept.models
+    assert "trained on" in kept.spread_fitted_on
+
+    used = []
+    monkeypatch.setattr(
+        "tools.evaluating.cross_fitted_report", lambda *_, spreads: used.append(spreads) or {}
+    )
+    for split in ("val", "train"):
+        ask = ("eval", "--data", both, "--what", "ranges", "--split", split, "--json")
+        assert run(*ask)[0] == 0
+    assert used == [kept.models, None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
