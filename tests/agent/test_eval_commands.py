@@ -186,9 +186,12 @@ def test_train_beside_val_teaches_the_spread_and_is_never_judged_by_it(
     assert "trained on" in kept.spread_fitted_on
 
     used = []
-    monkeypatch.setattr(
-        "tools.evaluating.cross_fitted_report", lambda *_, spreads: used.append(spreads) or {}
-    )
+
+    def report(*_, spreads):
+        used.append(spreads)
+        return {}
+
+    monkeypatch.setattr("tools.evaluating.cross_fitted_report", report)
     for split in ("val", "train"):
         ask = ("eval", "--data", both, "--what", "ranges", "--split", split, "--json")
         assert run(*ask)[0] == 0
