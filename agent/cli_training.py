@@ -23,6 +23,10 @@ def train(
     licence: Annotated[
         str, typer.Option("--licence", help="all, or permissive: rows with nc=no alone.")
     ] = "all",
+    leave_out: Annotated[
+        str | None,
+        typer.Option("--leave-out", metavar="A,B", help="Not these data sets of manifest.csv."),
+    ] = None,
     start: Annotated[
         Path | None, typer.Option("--start", help="A weights file to train further.")
     ] = None,
@@ -43,6 +47,7 @@ def train(
 ) -> None:
     """Train the bundled network, or fine-tune BiomedParse, on outlined images."""
     from agent import training_commands
+    from agent.eval_commands import listed
 
     wanted = training_commands.Wanted(
         data,
@@ -59,6 +64,7 @@ def train(
         skip_bad,
         device,
         precision or "auto",
+        listed(leave_out),
     )
     training_commands.run(wanted, as_json=json)
 

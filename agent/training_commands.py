@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ class Wanted:
         Parts of biomedparse that stay as they are, between commas; "none" frees all.
     resume, skip_bad : bool
     device, precision : str
+    leave_out : tuple of str
+        Data sets of manifest.csv to train and validate without.
     """
 
     data: Path
@@ -60,6 +63,7 @@ class Wanted:
     skip_bad: bool = False
     device: str = "auto"
     precision: str = "auto"
+    leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.minutes is not None and self.minutes <= 0:
@@ -81,6 +85,8 @@ class Wanted:
                 words.append(f"--{name} {value:g}" if name == "minutes" else f"--{name} {value}")
         if self.licence != "all":
             words.append(f"--licence {self.licence}")
+        if self.leave_out:
+            words.append(f"--leave-out {shlex.quote(','.join(self.leave_out))}")
         if self.start is not None:
             words.append("--start FILE")
         return " ".join(words)
@@ -100,6 +106,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         raise SetupError("Training needs PyTorch; run 'make setup' to install it.")
     from parser_model.ontology import ontology
     from parser_model.training.data import read_paraphrases
+    from parser_model.training.leaving_out import check_sources, leaving_out
     from parser_model.training.licences import licensed
     from parser_model.training.machine import Machine
     from parser_model.training.record import fingerprint, run_record
@@ -108,6 +115,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     from parser_model.training.trainer import Files, train
 
     config = _config(wanted)
+    check_sources(wanted.data, wanted.leave_out)
     machine = Machine.chosen(wanted.device, wanted.precision)
     out = wanted.out or Path(f"trained-{config.model}")
     files = Files.of(out, config.model)
@@ -118,6 +126,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     _tell_problems(found, out)
     found.check(skip_bad=wanted.skip_bad)
     part = licensed(wanted.data, found.samples, wanted.licence)
+    part = leaving_out(part, wanted.leave_out)
     _tell_data(part.samples, held_out, wanted, part.missing_modalities)
     paraphrases = read_paraphrases(wanted.data)
     task, before = task_of(
@@ -203,6 +212,7 @@ def _check_folder(out: Path, state: Path, *, resume: bool) -> None:
 def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
     from parser_model.ontology import ontology
     from parser_model.training.data import evenly
+    from parser_model.training.leaving_out import without_sources
     from parser_model.training.licences import licensed
     from parser_model.training.survey import survey
 
@@ -219,7 +229,10 @@ def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
     except FileError:
         _say("No image of val passes the licence filter, so nothing is validated on the way.")
         return []
-    return evenly([s for s in part.samples if s.masks], at_most)
+    samples = without_sources(part.samples, wanted.leave_out)
+    if wanted.leave_out and not samples:
+        _say("Every image of val is from a data set left out, so nothing is validated on the way.")
+    return evenly([s for s in samples if s.masks], at_most)
 
 
 def _tell_problems(found: Survey, out: Path) -> None:
@@ -247,6 +260,8 @@ def _tell_data(
     _say(f"{len(samples)} images with {masks} masks of {', '.join(kinds)}.")
     if held_out:
         _say(f"Validation on {len(held_out)} images of val.")
+    if wanted.leave_out:
+        _say(f"Left out: {', '.join(wanted.leave_out)}.")
     if wanted.licence != "all":
         what = f"no data of {', '.join(missing)}" if missing else "all modalities have data"
         _say(f"With --licence {wanted.licence} there is {what}.")

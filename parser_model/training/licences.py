@@ -14,22 +14,25 @@ LICENCES = ("all", "permissive")
 
 @dataclass(frozen=True)
 class LicensedPart:
-    """The samples a licence filter leaves.
+    """The samples that are trained on.
 
     Attributes
     ----------
     licence : {"all", "permissive"}
     samples : list of Sample
     left_out : int
-        Masks that were taken away.
+        Masks that the licence filter took away.
     missing_modalities : tuple of str
         Of which nothing is left, though the data has it.
+    sources_left_out : tuple of str
+        Data sets that were left out; see `parser_model.training.leaving_out`.
     """
 
     licence: str
     samples: list[Sample]
     left_out: int
     missing_modalities: tuple[str, ...]
+    sources_left_out: tuple[str, ...] = ()
 
 
 def licensed(root: Path, samples: Sequence[Sample], licence: str) -> LicensedPart:

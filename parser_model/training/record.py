@@ -65,6 +65,7 @@ def run_record(
             "images": len(samples),
             "masks": sum(len(s.masks) for s in samples),
             "sources": sorted({s.source for s in samples if s.source}),
+            "left_out_sources": list(part.sources_left_out),
             "modalities": sorted({s.place.modality for s in samples}),
             "validation_images": validated_on,
             "paraphrases": paraphrases,

@@ -131,6 +131,31 @@ def test_a_permissive_run_names_what_it_lacks(data, tmp_path, capsys):
     assert record["data"]["sources"] == ["S"]
 
 
+def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, capsys):
+    polyp = Image.fromarray(np.full((64, 64), 255, np.uint8))
+    polyp.save(data / "train" / "e_endoscope_colon.png")
+    polyp.save(data / "train_mask" / "e_endoscope_colon_polyp.png")
+    lines = ["image,mask,source,patient", "train/e_endoscope_colon.png,,Polyps,e"]
+    for split, count in (("train", 12), ("val", 2)):
+        for number in range(count):
+            source = "Lungs A" if number % 2 else "Lungs B"
+            lines.append(f"{split}/a-{number}_X-Ray_chest.png,,{source},{split}{number}")
+    (data / "manifest.csv").write_text("\n".join(lines) + "\n")
+    arguments = tiny_run(data, tmp_path / "out", "--steps", 1, "--leave-out", "Lungs A, Polyps")
+    code, text, err = call([*arguments, "--json"], capsys)
+    assert code == 0, err
+    assert "6 images with 6 masks of X-Ray." in err
+    assert "Validation on 1 images of val." in err
+    assert "Left out: Lungs A, Polyps." in err
+    document = json.loads(text)
+    assert document["command"].endswith("--steps 1 --leave-out 'Lungs A,Polyps'")
+    assert document["missing_modalities"] == ["endoscope"]
+    record = load_weights(tmp_path / "out" / "compact.safetensors").record
+    assert record["data"]["sources"] == ["Lungs B"]
+    assert record["data"]["left_out_sources"] == ["Lungs A", "Polyps"]
+    assert record["data"]["validation_images"] == 1
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
