@@ -98,7 +98,7 @@ def chosen_device(wanted: str = "auto") -> Device:
         return Device("cpu", "as set")
     from parser_model.biomedparse.trial import trouble_on
 
-    seen = [name for name in ACCELERATORS if _is_here(name)]
+    seen = [name for name in ACCELERATORS if is_here(name)]
     if wanted != "auto":
         trouble = trouble_on(wanted) if wanted in seen else "PyTorch does not see it"
         if trouble:
@@ -131,9 +131,10 @@ def check_bfloat16(device: str) -> None:
         )
 
 
-def _is_here(name: str) -> bool:
+def is_here(name: str) -> bool:
+    """Whether PyTorch sees a device."""
     import torch
 
     if name == "cuda":
         return torch.cuda.is_available()
-    return torch.backends.mps.is_available()
+    return name == "cpu" or torch.backends.mps.is_available()

@@ -1,8 +1,9 @@
 """Repeats recorded runs of the public BiomedParse code and prints how far the results differ.
 
-``python -m parser_model.parity DIR [--dump OUT.npz]`` runs every recorded run in DIR. It exits
-with 0 where all differences are within their limits, 1 where one is not or a run could not be
-repeated, and 2 where there is nothing to run.
+``python -m parser_model.parity DIR [--device cuda] [--only NAME] [--dump OUT.npz]`` runs every
+recorded run in DIR; with NAME those whose names begin so, and no side checks. It exits with 0
+where all differences are within their limits, 1 where one is not or a run could not be repeated,
+and 2 where there is nothing to run or no such device.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from parser_model.biomedparse.recorded import (
 from parser_model.biomedparse.side_checks import side_checks
 from parser_model.biomedparse.tolerances import INPUTS, Compared, compare, differing_bits
 from parser_model.biomedparse.trace import Trace, trace_decode, trace_image, trace_text
+from parser_model.devices import ACCELERATORS, is_here
 from parser_model.errors import ParsechatError
 
 _OUTPUTS = (
@@ -85,12 +87,14 @@ def _wanted(run: Recorded) -> Callable[[str], bool]:
 
 
 @torch.inference_mode()
-def repeat(run: Recorded) -> Repeated:
+def repeat(run: Recorded, device: str = "cpu") -> Repeated:
     """Run the network on a recorded input, freely and with the recorded masks where there are any.
 
     Parameters
     ----------
     run : Recorded
+    device : str
+        As PyTorch calls it.
 
     Returns
     -------
@@ -101,13 +105,13 @@ def repeat(run: Recorded) -> Repeated:
     SetupError
         If something the run needs is not to be found.
     """
-    network = substitute_network(run.folder, run.full)
+    network = substitute_network(run.folder, run.full, device)
     pixels, out_hw = input_pixels(run, network.config.image_size)
     ids, lengths = input_ids(run)
     encoded = Trace(_wanted(run))
     batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     memory = trace_image(network, batch, encoded)
-    text = trace_text(network, ids, lengths, encoded)
+    text = trace_text(network, ids.to(device), lengths.to(device), encoded)
     masks = run.forced_masks(network.config.decoder.layers)
     result = Repeated()
     known: set[str] = set()
@@ -133,9 +137,11 @@ def repeat(run: Recorded) -> Repeated:
 
 def _as_blocked(masks: list[NDArray[np.bool_]], memory: ImageMemory) -> list[Tensor]:
     """Recorded masks for the decoder, without the bits that filled their last byte."""
-    sizes = [features.shape[-1] for features in memory.level_features]
+    levels = memory.level_features
+    sizes = [features.shape[-1] for features in levels]
     return [
-        torch.from_numpy(mask[:, : sizes[i % len(sizes)]])[None] for i, mask in enumerate(masks)
+        torch.from_numpy(mask[:, : sizes[i % len(sizes)]])[None].to(levels[0].device)
+        for i, mask in enumerate(masks)
     ]
 
 
@@ -184,12 +190,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Repeat recorded runs of the public BiomedParse code.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="holds the recorded runs")
+    parser.add_argument("--device", choices=("cpu", *ACCELERATORS), default="cpu")
+    parser.add_argument("--only", metavar="NAME", help="runs whose names begin so, no side checks")
     parser.add_argument("--dump", type=Path, metavar="OUT.npz", help="write the raw outputs here")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
+    if not is_here(options.device):
+        print(f"PyTorch sees no '{options.device}' device here.", file=sys.stderr)
+        return 2
     try:
         runs = find_recorded(folder) if folder.is_dir() else []
-        lines = side_checks(folder) if folder.is_dir() else []
+        lines = side_checks(folder) if folder.is_dir() and not options.only else []
+        runs = [run for run in runs if run.name.startswith(options.only or "")]
     except ParsechatError as error:
         print(error, file=sys.stderr)
         return 1
@@ -200,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     for run in sorted(runs, key=lambda run: run.full):
         try:
-            result = repeat(run)
+            result = repeat(run, options.device)
         except ParsechatError as error:
             print(f"{run.name} could not be repeated: {error}", file=sys.stderr)
             failed = True

@@ -20,6 +20,7 @@ from torch import Tensor
 from parser_model.biomedparse.config import BiomedParseConfig
 from parser_model.biomedparse.entries import Shapes, unused_groups
 from parser_model.biomedparse.network import BiomedParseNetwork
+from parser_model.biomedparse.precision import whole_float32
 from parser_model.errors import SetupError
 
 _NAMED_AT_MOST = 12
@@ -112,6 +113,7 @@ def network_from_entries(
         The used entries, and any whole group of unused ones.
     config : BiomedParseConfig, optional
     device : torch.device or str
+        For a CUDA device, TF32 is switched off in this process.
     dtype : torch.dtype or None
         Type of the weights in memory; None leaves each as it is.
 
@@ -136,6 +138,8 @@ def network_from_entries(
     with torch.device("meta"):
         network = BiomedParseNetwork(config)
     network.requires_grad_(False).eval()
+    if torch.device(device).type == "cuda":
+        whole_float32()
     used = network.state_dict().keys()
     chosen = {name: entries[name].detach().to(device=device, dtype=dtype) for name in used}
     network.load_state_dict(chosen, strict=True, assign=True)

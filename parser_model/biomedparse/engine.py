@@ -29,6 +29,8 @@ _TEXTS = 4096
 # 1024 x 1024, the peak of the finest stage and of the finest map of the pixel decoder.
 _BYTES_A_PIXEL = 1100
 _SHARE_OF_GPU = 0.5
+# Enough to keep a GPU busy; some kernels refuse maps of 2**31 numbers, which 64 images have.
+_MOST_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,10 @@ class Engine:
         if self.device.type != "cuda":
             return 1
         free, _ = torch.cuda.mem_get_info(self.device)
-        return max(1, int(_SHARE_OF_GPU * free) // (self.size**2 * _BYTES_A_PIXEL))
+        # PyTorch keeps what it no longer uses, so that the driver does not count it as free.
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        fitting = int(_SHARE_OF_GPU * (free + kept)) // (self.size**2 * _BYTES_A_PIXEL)
+        return min(max(1, fitting), _MOST_AT_ONCE)
 
     @torch.inference_mode()
     def encode(

@@ -64,8 +64,9 @@ class BiomedParseNetwork(nn.Module):
             torch.tensor(values, device=weight.device)[:, None, None]
             for values in (self.config.pixel_mean, self.config.pixel_std)
         )
-        # In float32 whatever the precision of the weights: 8 bits of image deserve it.
-        x = (pixels.to(weight.device, torch.float32) - mean) / std
+        # In float32 whatever the precision of the weights: 8 bits of image deserve it. They
+        # travel to the device first, as a quarter of the bytes.
+        x = (pixels.to(weight.device).float() - mean) / std
         height, width = x.shape[-2:]
         x = F.pad(x, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
         return x.to(weight.dtype).contiguous(memory_format=torch.channels_last)

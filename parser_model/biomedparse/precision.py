@@ -6,6 +6,8 @@ decoder's hard thresholds turn them into other masks. So the running sums, the n
 between stages (a twentieth of the work and a third of the error), the text encoder and the
 decoder stay in float32; the products inside backbone blocks and the wide convolutions of the
 pixel decoder, nine tenths of the work, are made in bfloat16.
+
+What stays in float32 is computed in float32: on NVIDIA GPUs that has to be asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +18,18 @@ from torch import nn
 from parser_model.biomedparse.backbone import FocalBlock
 from parser_model.biomedparse.network import BiomedParseNetwork
 from parser_model.biomedparse.pixel_decoder import NormedConv
+
+
+def whole_float32() -> None:
+    """Have NVIDIA GPUs use all bits of float32, in this process.
+
+    By default cuDNN cuts the inputs of convolutions to 10 bits of mantissa (TF32), and some
+    containers set the same for matrix products. bfloat16 is not touched.
+    """
+    # The older names: the newer ones do not exist in all versions that are allowed, and PyTorch
+    # refuses a mixture of both.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
 
 
 def lower_precision(

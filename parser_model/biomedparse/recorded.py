@@ -151,9 +151,31 @@ def _contradict(parts: list[Arrays]) -> bool:
     return False
 
 
-@lru_cache(maxsize=1)
-def substitute_network(folder: Path, full: bool) -> BiomedParseNetwork:
+def substitute_network(folder: Path, full: bool, device: str = "cpu") -> BiomedParseNetwork:
     """The network a run was recorded with, filled with substitute weights.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look first for the sizes and the list of entries.
+    full : bool
+    device : str
+        On the CPU, networks share their weights: do not change them in place.
+
+    Raises
+    ------
+    SetupError
+        As `substitute_weights`.
+    """
+    entries, config = substitute_weights(folder, full)
+    return network_from_entries(entries, config, device=device)
+
+
+@lru_cache(maxsize=1)
+def substitute_weights(
+    folder: Path, full: bool
+) -> tuple[dict[str, torch.Tensor], BiomedParseConfig]:
+    """The weights a run was recorded with, and the sizes of its network.
 
     Parameters
     ----------
@@ -180,7 +202,7 @@ def substitute_network(folder: Path, full: bool) -> BiomedParseNetwork:
             if row.get("used_for_text_prompt", "yes") != "no"
             and not any(part in row["name"] for part in _WITHOUT_SUBSTITUTE)
         ]
-    return network_from_entries(substitute_entries(shapes), config)
+    return substitute_entries(shapes), config
 
 
 def tokenizer(folder: Path) -> Tokenizer | None:

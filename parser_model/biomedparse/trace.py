@@ -42,6 +42,8 @@ class Trace:
 
     def keep(self, key: str, value: Tensor) -> None:
         """Keep a value, its statistics, its packed form, or nothing of it."""
+        if not self.wants(key):
+            return  # before it is copied from a GPU
         value = value.detach().cpu()
         if self._wanted(key):
             self.values[key] = value.numpy().copy()
@@ -128,7 +130,8 @@ def trace_text(
 ) -> TextEncoding:
     """Encode phrases and keep hidden states; recorded ones go on through the padding."""
     trace.keep("input_ids", ids)
-    trace.keep("attention_mask", torch.arange(ids.shape[1]) < lengths[:, None])
+    places = torch.arange(ids.shape[1], device=ids.device)
+    trace.keep("attention_mask", places < lengths[:, None])
     language = network.predictor.lang_encoder
     if trace.wants("text_hidden") or trace.wants("token_emb"):
         hidden = language.lang_encoder(ids)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from parser_model.biomedparse.evidence import BIOMEDPARSE_EVIDENCE
@@ -45,9 +44,6 @@ def load_biomedparse(
     record = installed(source.name)
     if record is None:
         raise SetupError(f"The weights of {source.name} are not here.")
-    if device == "cuda" and precision == "fp32":
-        # Else cuDNN cuts the inputs of convolutions to 10 bits of mantissa.
-        torch.backends.cudnn.allow_tf32 = False
     folder = model_folder(source.name)
     table = folder / source.distributions.name
     return BiomedParseParser.load(

@@ -23,7 +23,7 @@ def machine(monkeypatch):
 
     def install(*seen, trouble=None):
         devices.chosen_device.cache_clear()
-        monkeypatch.setattr(devices, "_is_here", lambda name: name in seen)
+        monkeypatch.setattr(devices, "is_here", lambda name: name in seen)
         monkeypatch.setattr(trial, "trouble_on", lambda name: (trouble or {}).get(name))
 
     return install
