@@ -7,6 +7,8 @@ of the network is found; so is a value that is read without being copied to the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -83,7 +85,8 @@ def test_the_network_stays_on_its_device(elsewhere):
 
 
 def test_the_parser_brings_its_answers_to_the_cpu(elsewhere):
-    parser = BiomedParseParser(elsewhere, Tokens(), ontology())
+    tokens: Any = Tokens()
+    parser = BiomedParseParser(elsewhere, tokens, ontology())
     images = [np.full((40, 60, 3), i, np.uint8) for i in range(2)]
     found = parser.parse(images, ["liver", "spleen"], modality="CT", site="abdomen")
     assert [[one.probability.shape for one in row] for row in found] == [[(40, 60)] * 2] * 2
@@ -94,7 +97,8 @@ def test_the_parser_brings_its_answers_to_the_cpu(elsewhere):
 def test_recorded_runs_can_be_repeated_elsewhere(elsewhere):
     trace = Trace(lambda key: True)
     memory = trace_image(elsewhere, torch.zeros((1, 3, 64, 64), dtype=torch.uint8), trace)
-    text = trace_text(elsewhere, *words(2), trace)
+    ids, lengths = words(2)
+    text = trace_text(elsewhere, ids, lengths, trace)
     trace_decode(elsewhere, memory, text, trace, out_hw=(64, 64))
     assert trace.values["matched_mask_logits"].shape == (2, 16, 16)
 
