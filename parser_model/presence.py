@@ -24,7 +24,7 @@ from parser_model.types import ParserInfo
 # Evidence that can only speak against an object, or for it, whatever chance says in the data at
 # hand: that an image looks like one that could hold the object is no reason to doubt it.
 _AGAINST, _FOR = frozenset({"sibling_overlap"}), frozenset({"place_support"})
-EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area")
+EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area", "mask_peak")
 
 
 @runtime_checkable
@@ -98,7 +98,7 @@ def fit_calibration(
     fitted_on: str,
     names: Sequence[str] = EVIDENCE,
     alike: NDArray[np.bool_] | None = None,
-    keep: float = 0.96,
+    keep: float = 0.965,
     refuse: float = 0.98,
     penalty: float = 1e-3,
 ) -> Calibration:

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from parser_model.errors import SetupError
 from parser_model.loading import PARSERS, WEIGHTS
 
-RANGE_EVIDENCE: Final = ("log_band_0.3_0.7", "log_band_0.1_0.9", "log_share_of_image", "log_parts")
-"""What is looked at in a probability map; `tools.measuring.range_evidence` says how."""
+RANGE_EVIDENCE: Final = (
+    *("log_band_0.3_0.7", "log_band_0.1_0.9", "log_share_of_image", "log_parts"),
+    "presence_logit",
+)
+"""What is looked at: the probability map (`tools.measuring.range_evidence`), and the presence."""
 QUANTITIES: Final = ("area", "longest_diameter", "perpendicular_diameter")
 EVERY_MODALITY: Final = ""
 _MRI: Final = ("MRI-FLAIR", "MRI-T1-Gd")

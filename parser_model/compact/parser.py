@@ -24,6 +24,7 @@ from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
 _MEMORY_BYTES = 256 * 2**20  # about 80 images of 3.2 MB
 _IMAGES_AT_ONCE = 8  # more gain nothing on a CPU and take memory
 _SURE_OF_MODALITY = 0.6
+_PEAK_PIXELS = 50  # at the working size
 _PLAUSIBLE_PLACE = 0.02
 _LICENCE = "LICENSE-WEIGHTS (research use only)"
 
@@ -35,7 +36,8 @@ class _Encoded:
 
     @classmethod
     def of(cls, features: ImageFeatures) -> _Encoded:
-        return cls(features, torch.softmax(features.place_logits.double(), dim=1)[0].numpy())
+        probability = torch.softmax(features.place_logits.double(), dim=1)[0]
+        return cls(features, probability.cpu().numpy())
 
 
 class CompactParser:
@@ -51,6 +53,8 @@ class CompactParser:
     precision : {"fp32", "bf16"}
     memory_bytes : int
         Budget for remembered image features.
+    device : str
+        Where the network is and computes; it is small, so the processor will do.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class CompactParser:
         *,
         precision: str = "fp32",
         memory_bytes: int = _MEMORY_BYTES,
+        device: str = "cpu",
     ) -> None:
         self._weights = weights
         self._network = weights.network
         self._ontology = ontology
         self._calibration = calibration
         self._precision = precision
+        self._device = device
         self._memory: FeatureMemory[_Encoded] = FeatureMemory(memory_bytes, _bytes_of)
         self._size = weights.network.config.image_size
         self.info = ParserInfo(
@@ -191,6 +197,7 @@ class CompactParser:
         new = [i for i, key in enumerate(keys) if found[key] is None and i == keys.index(key)]
         if new:
             squares = torch.cat([_prepare(images[i].pixels, self._size) for i in new])
+            squares = squares.to(self._device)
             with self._autocast():
                 together = self._network.encode_image(squares)
             for row, i in enumerate(new):
@@ -208,13 +215,13 @@ class CompactParser:
         features = [one.features for one in encoded]
         together = features[0] if len(features) == 1 else ImageFeatures.joined(features)
         different = list(dict.fromkeys(texts))
-        words = torch.from_numpy(self._weights.vocabulary.encode(different))
+        words = torch.from_numpy(self._weights.vocabulary.encode(different)).to(self._device)
         with self._autocast():
             vectors = self._network.encode_text(words)
             if len(texts) > 1:
-                vectors = vectors[torch.tensor([different.index(text) for text in texts])]
+                vectors = vectors[[different.index(text) for text in texts]]
             logits, presence = self._network.decode(together, vectors)
-        return logits.float(), presence.float()
+        return logits.float().cpu(), presence.float().cpu()
 
     def _judge(
         self,
@@ -250,19 +257,22 @@ class CompactParser:
         confidence = float(p[inside].mean()) if count else float(p.max())
         holds = [target in _catalogue(self._ontology, place) for place in self._weights.places]
         support = float(encoded.place_probability[np.array(holds)].sum())
+        # How sure it is where it is surest: real objects have a core, wrong guesses are dim.
+        peak = float(logits.flatten().topk(min(_PEAK_PIXELS, logits.numel())).values.mean())
         return np.array(
             [
                 network_logit,
                 np.log(support + 1e-4),
                 confidence,
                 np.log((count + 1) / logits.numel()),
+                peak,
             ]
         )
 
     def evidence(
         self, image: NDArray[np.uint8], target: str, *, modality: str | None = None
     ) -> NDArray[np.float64]:
-        """Raw presence evidence (4,) of a target in an image, for fitting a calibration."""
+        """Raw presence evidence (5,) of a target in an image, for fitting a calibration."""
         encoded, _ = self._encode([ParsedImage(image)])[0]
         place = self._place_for(target, encoded, modality, None)
         logits, scores = self._decode([encoded], [canonical_phrase(target, place)])
@@ -273,7 +283,7 @@ class CompactParser:
         return RawWords(self)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16")
+        return torch.autocast(self._device, torch.bfloat16, enabled=self._precision == "bf16")
 
 
 def _catalogue(ontology: Ontology, place: Place) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class RawWords:
     def evidence(
         self, image: NDArray[np.uint8], target: str, *, modality: str | None = None
     ) -> NDArray[np.float64]:
-        """Presence evidence (3,) of a phrase: what the network says, without the table's part."""
+        """Presence evidence (4,) of a phrase: what the network says, without the table's part."""
         encoded, _ = self._parser._encode([ParsedImage(image)])[0]
         logits, scores = self._parser._decode([encoded], [target])
         found = self._parser._evidence("", logits[0], float(scores[0]), encoded)

@@ -17,7 +17,7 @@ from parser_model.compact.text import MAX_WORDS, PAD, UNKNOWN, Vocabulary, build
 from parser_model.compact.weights import load_weights, save_weights
 from parser_model.loading import WEIGHTS
 from parser_model.ontology import ontology
-from parser_model.presence import GivesEvidence
+from parser_model.presence import GivesEvidence, evidence_names
 from parser_model.raw_words import without_ontology
 
 FILE = WEIGHTS / "compact.safetensors"
@@ -70,6 +70,16 @@ def test_results_are_in_the_frame_of_the_image(parser, retina):
     assert found.presence > 0.5
     disc = np.nonzero(found.mask)
     assert 0.1 < disc[1].mean() / 700 < 0.5  # the disc lies left of the middle of this picture
+
+
+def test_evidence_has_a_number_for_each_of_its_names_and_peaks_where_something_is(parser, retina):
+    disc, polyp = (
+        dict(zip(evidence_names(parser), parser.evidence(retina, target), strict=True))
+        for target in ("optic disc", "polyp")
+    )
+    assert disc["mask_peak"] > 2  # a logit: the surest pixels of a disc are sure
+    assert polyp["mask_peak"] < disc["mask_peak"]
+    assert polyp["network_logit"] < 0 < disc["network_logit"]
 
 
 def test_phrases_do_not_influence_each_other(parser, retina):

@@ -53,6 +53,7 @@ def test_absent_objects_of_the_same_kind_of_image_count_however_few_they_are():
             fitted_on="x",
             names=("far", "near"),
             alike=some,
+            keep=0.96,
         )
         for some in (alike, None)
     )

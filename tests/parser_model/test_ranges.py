@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from parser_model import SetupError
 from parser_model.range_calibration import (
     QUANTITIES,
+    RANGE_EVIDENCE,
     RangeCalibration,
     family,
     ranges_file,
@@ -36,7 +37,7 @@ SHA = "ab" * 32
 def table(n=240, *, missed=0.0, seed=0, per_patient=3, wrong=1.0):
     """Sizes with a known law: wrong by a spread that the first evidence tells, times `wrong`."""
     rng = np.random.default_rng(seed)
-    evidence = rng.normal(size=(n, 4))
+    evidence = rng.normal(size=(n, len(RANGE_EVIDENCE)))
     kinds = tuple(("CT", "liver") if i % 2 else ("MRI", "tumor") for i in range(n))
     bias = np.array([0.3 if target == "tumor" else 0.0 for _, target in kinds])
     error = bias + wrong * np.exp(-2.0 + 0.7 * evidence[:, 0]) * rng.laplace(size=n)
@@ -95,7 +96,7 @@ def test_images_that_were_trained_on_teach_the_spread_and_never_the_reach():
 
 def test_a_target_that_is_measured_too_small_gets_a_range_upwards(fitted):
     kinds = [("MRI", "tumor"), ("CT", "liver")]
-    low, high = fitted.ends(np.zeros((2, 4)), kinds, np.full(2, 0.01))
+    low, high = fitted.ends(np.zeros((2, len(RANGE_EVIDENCE))), kinds, np.full(2, 0.01))
     assert high[0] - 1 > 2 * (1 - low[0])
     assert high[1] < high[0]
 
@@ -104,6 +105,17 @@ def test_too_many_missed_cannot_be_made_up_for():
     some = table(missed=0.4)
     low, high = cross_fitted_ends(some, folds=3)
     assert all(share < 0.8 for share in covered(some, low, high).values())
+
+
+def test_the_worst_object_is_held_only_where_four_of_five_need_it():
+    few, many = table(n=600, missed=0.02), table(n=600, missed=0.19)
+    worst = {}
+    for name, some in (("few", few), ("many", many)):
+        low, high = fit_ranges(some).ends(some.evidence, some.kinds, some.pixel)
+        outside = some.answered & ((some.ratio < low) | (some.ratio > high))
+        worst[name] = int(outside.sum())
+    assert worst["few"] > 20  # a good nine of ten are enough
+    assert worst["many"] <= 4  # nearly every answer is needed
 
 
 def test_a_patient_is_never_on_both_sides():
@@ -121,7 +133,7 @@ def test_a_patient_is_never_on_both_sides():
     st.floats(-20, 20), st.sampled_from([("CT", "liver"), ("OCT", "?"), ("", "")]), st.floats(0, 2)
 )
 def test_a_range_always_holds_the_measured_size_and_the_pixel_limit(fitted, x, kind, pixel):
-    low, high = fitted.ends(np.full((1, 4), x), [kind], np.array([pixel]))
+    low, high = fitted.ends(np.full((1, len(RANGE_EVIDENCE)), x), [kind], np.array([pixel]))
     assert 0 <= low[0] <= max(0, 1 - pixel)
     assert 1 + pixel <= high[0] < np.inf
 

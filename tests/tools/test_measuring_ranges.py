@@ -22,7 +22,7 @@ def calibration(down=1.0, up=1.0, **log_spread):
     model = RangeModel(
         middle=Groups(0.0, {"CT liver": 0.2}),
         log_spread=Groups(0.0, log_spread),
-        slopes=(1.0, 0.0, 0.0, 0.0),
+        slopes=(1.0, 0.0, 0.0, 0.0, -0.25),
         reach={"": (down, up), "CT": (down, up), "MRI": (2 * down, 2 * up)},
     )
     return RangeCalibration("test", "0" * 64, "nothing", dict.fromkeys(QUANTITIES, model))
@@ -150,6 +150,18 @@ def test_nothing_sure_is_less_sure():
     pale = np.where(two_parts(), 0.6, 0.2)
     bright = np.where(two_parts(), 0.9, 0.02)
     assert width(ranged(pale, two_parts())) > 3 * width(ranged(bright, two_parts()))
+
+
+def test_what_is_hardly_there_has_a_wider_range_and_the_unknown_lies_between():
+    probability = soft_disc()
+    mask = probability >= 0.5
+    doubtful, unknown, sure = (
+        width(ranged(probability, mask, rule=RangeRule(calibration(), "CT", "liver", presence)))
+        for presence in (0.3, None, 0.99)
+    )
+    assert doubtful > unknown > sure
+    for extreme in (0.0, 1.0):
+        assert np.isfinite(range_evidence(probability, mask, extreme)).all()
 
 
 def test_an_area_is_never_larger_than_the_image():

@@ -220,7 +220,8 @@ def _slices_of(values: Sequence[Value]) -> list[Value]:
 def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
     """How far sizes of an object may be off: learnt for the weights that found it, or nothing."""
     calibration = ranges_of(bench.parser.info.weights_sha256)
-    return RangeRule(calibration, bench.case.modality(found.scan), found.target)
+    modality = bench.case.modality(found.scan)
+    return RangeRule(calibration, modality, found.target, found.presence)
 
 
 def position_in_words(found: FoundObject) -> str:

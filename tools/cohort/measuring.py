@@ -140,7 +140,7 @@ def measure_scan(
     calibration = ranges_of(parser.info.weights_sha256)
     measured = []
     for one in found:
-        rule = RangeRule(calibration, modality, one.target)
+        rule = RangeRule(calibration, modality, one.target, one.presence)
         sizes = _measured(one, scan, frame, rule)
         narrow = narrow_warning(one.phrase, sizes.outline, parser.info.input_size)
         measured.append(replace(sizes, notes=(*sizes.notes, *filter(None, [narrow]))))

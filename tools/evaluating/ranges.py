@@ -17,7 +17,13 @@ from parser_model.range_calibration import (
     RangeCalibration,
     RangeModel,
 )
-from parser_model.range_fitting import RangeTable, cross_fitted_ends, fit_ranges, fit_spread
+from parser_model.range_fitting import (
+    COVERAGE,
+    RangeTable,
+    cross_fitted_ends,
+    fit_ranges,
+    fit_spread,
+)
 from tools.evaluating.answers import Answer, Progress
 from tools.measuring.checks import Mask
 from tools.measuring.diameters import diameters
@@ -25,6 +31,8 @@ from tools.measuring.parts import find_parts
 from tools.measuring.ranges import pixel_share, range_evidence
 
 BAND = (0.80, 0.95)
+AIMS = {"area": COVERAGE, "longest_diameter": 0.885, "perpendicular_diameter": 0.885}
+"""Share to cover by quantity; chosen on validation images, see docs/model-card.md."""
 TIGHTER = 0.8
 LEAST_OBJECTS = 20
 _LEAST_PATIENTS = 10
@@ -72,9 +80,12 @@ def _row(answer: Answer) -> _Row:
     kind, parts = (answer.modality, answer.target), find_parts(answer.mask)
     if not answer.present or not len(parts):
         return _Row(kind, answer.patient, None)
-    one, whole = range_evidence(answer.probability, parts.part(1)), parts.mask
-    size = float(np.count_nonzero(answer.truth) / np.count_nonzero(whole))
-    found = {"area": (range_evidence(answer.probability, whole), size, pixel_share(whole))}
+    one, whole = (
+        range_evidence(answer.probability, mask, answer.presence)
+        for mask in (parts.part(1), parts.mask)
+    )
+    size = float(np.count_nonzero(answer.truth) / np.count_nonzero(parts.mask))
+    found = {"area": (whole, size, pixel_share(parts.mask))}
     measured, true = diameters(parts.part(1)), diameters(_largest(answer.truth))
     for name, segment, truth in zip(QUANTITIES[1:], measured, true, strict=True):
         (r0, c0), (r1, c1) = segment.start, segment.end
@@ -122,7 +133,7 @@ def fit_range_calibration(
         weights_sha256=weights_sha256,
         fitted_on=f"{answered} of {len(table.ratio)} objects of {patients} patients",
         models={
-            quantity: fit_ranges(tables[quantity], spread=spreads.get(quantity))
+            quantity: fit_ranges(tables[quantity], AIMS[quantity], spread=spreads.get(quantity))
             for quantity in QUANTITIES
         },
         spread_fitted_on=(
@@ -151,7 +162,8 @@ def cross_fitted_report(
     report = {}
     for name, table in tables.items():
         spread = spreads[name] if spreads else None
-        report[name] = coverage_report(table, *cross_fitted_ends(table, spread=spread))
+        ends = cross_fitted_ends(table, AIMS[name], spread=spread)
+        report[name] = coverage_report(table, *ends)
         if progress:
             progress(len(report), len(tables))
     return report

@@ -36,6 +36,7 @@ MASK_AT = 0.5
 _BANDS = ((0.3, 0.7), (0.1, 0.9))  # lenient and strict thresholds
 _MOST_LENIENT = 0.1
 _LEAST_BAND = 0.02
+_LEAST_DOUBT = 1e-3
 Probability = NDArray[Any]
 """(H, W) or (H, W, S) floating, in [0, 1], in the frame of the mask."""
 
@@ -50,11 +51,14 @@ class RangeRule:
         None: values stay without range.
     modality, target : str or None
         Of the object; what is unknown is treated as the average of all.
+    presence : float or None
+        How likely the object is there at all: what hardly is, is measured badly.
     """
 
     calibration: RangeCalibration | None
     modality: str | None = None
     target: str | None = None
+    presence: float | None = None
 
     def ranged(
         self,
@@ -84,7 +88,7 @@ class RangeRule:
             return value
         section = _section_of(value, mask)
         probability, mask = np.asarray(probability)[section], mask[section]
-        evidence = range_evidence(probability, mask)
+        evidence = range_evidence(probability, mask, self.presence)
         quantity = QUANTITY_OF[value.name]
         pixel = pixel_share(mask) if quantity == "area" else _length_share(value, spacing_mm)
         low, high = self.calibration.models[quantity].ends(
@@ -98,13 +102,15 @@ class RangeRule:
         return value.with_range(value.number * low[0], value.number * min(high[0], most))
 
 
-def range_evidence(probability: Probability, mask: Mask) -> NDArray[np.float64]:
-    """What a probability map says about how sure a size is, (E,), as in `RANGE_EVIDENCE`.
+def range_evidence(
+    probability: Probability, mask: Mask, presence: float | None = None
+) -> NDArray[np.float64]:
+    """What tells how sure a size is, (E,), as in `RANGE_EVIDENCE`.
 
     For two pairs of thresholds, how much larger the object is at the lenient one than at the
-    strict one; how much of the image it takes; in how many parts. Lenient includes only what is
-    connected to the mask and belongs to no other part (0.5 or more). The image of a volume is
-    its slices with the object.
+    strict one; how much of the image it takes; in how many parts; how likely it is there at all,
+    where that is known. Lenient includes only what is connected to the mask and belongs to no
+    other part (0.5 or more). The image of a volume is its slices with the object.
 
     Raises
     ------
@@ -132,6 +138,8 @@ def range_evidence(probability: Probability, mask: Mask) -> NDArray[np.float64]:
     image = mask.shape[0] * mask.shape[1] * slices
     evidence.append(math.log(np.count_nonzero(near) / image))
     evidence.append(math.log(ndimage.label(near, structure=touching)[1]))
+    likely = min(max(0.5 if presence is None else presence, _LEAST_DOUBT), 1 - _LEAST_DOUBT)
+    evidence.append(math.log(likely / (1 - likely)))
     return np.array(evidence)
 
 
