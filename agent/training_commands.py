@@ -114,9 +114,9 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     from parser_model.training.tasks import task_of
     from parser_model.training.trainer import Files, train
 
-    config = _config(wanted)
     check_sources(wanted.data, wanted.leave_out)
     machine = Machine.chosen(wanted.device, wanted.precision)
+    config = _config(wanted, machine.device)
     out = wanted.out or Path(f"trained-{config.model}")
     files = Files.of(out, config.model)
     _check_folder(out, files.state, resume=wanted.resume)
@@ -176,19 +176,20 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     print("\n".join(_told(document)))
 
 
-def _config(wanted: Wanted) -> Config:
+def _config(wanted: Wanted, device: str) -> Config:
     from parser_model.training.compact_task import gentler
     from parser_model.training.loop import TrainingPlan
     from parser_model.training.plans import read_config
 
-    config = read_config(wanted.config)
+    config = read_config(wanted.config, device)
     freeze = None
     if wanted.freeze is not None:
         if config.model != "biomedparse":
             raise RequestError("--freeze is for --config biomedparse; compact is trained whole.")
         named = [part.strip() for part in wanted.freeze.split(",") if part.strip()]
         freeze = [] if named == ["none"] else named
-    if wanted.start is not None and isinstance(config.plan, TrainingPlan):
+    if wanted.start is not None and wanted.config == "compact":
+        assert isinstance(config.plan, TrainingPlan)
         config = replace(config, plan=gentler(config.plan))
     return config.with_numbers(
         minutes=wanted.minutes, steps=wanted.steps, seed=wanted.seed, freeze=freeze

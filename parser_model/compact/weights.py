@@ -46,7 +46,7 @@ def save_weights(
     record : dict
         How it was trained: command, minutes, seed, number of images, licence.
     """
-    tensors = {name: t.to(torch.float16).contiguous() for name, t in network.state_dict().items()}
+    tensors = {n: t.cpu().to(torch.float16).contiguous() for n, t in network.state_dict().items()}
     config = network.config.as_dict()
     metadata = {
         "format": _FORMAT,

@@ -1,11 +1,13 @@
 """Random changes of images that simulate other scanners, windows, crops and colours.
 
-All work on a whole batch at once with torch; masks follow the geometry.
+All work on a whole batch at once with torch, on the device of the generator; masks follow the
+geometry.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +39,39 @@ def flips_for(modality: str, site: str) -> Flips:
     return _SIDEWAYS if site in ("brain", "spine", "prostate", "body") else _NONE
 
 
-def geometry(flips: list[Flips], generator: torch.Generator, *, strength: float = 1.0) -> Tensor:
+class Draws:
+    """Random numbers for the images of a batch, one of each for every image.
+
+    Parameters
+    ----------
+    images : int
+    generator : torch.Generator
+        Its device is where the numbers are made.
+    share : float
+        What every chance is multiplied by.
+    """
+
+    def __init__(self, images: int, generator: torch.Generator, share: float = 1.0) -> None:
+        self._n, self._generator, self.device = images, generator, generator.device
+        self._share = share
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Numbers (N, *shape) between two bounds."""
+        numbers = torch.rand(self._n, *shape, generator=self._generator, device=self.device)
+        return low + (high - low) * numbers
+
+    def normal(self, *shape: int) -> Tensor:
+        """Numbers (N, *shape) around zero, with a deviation of one."""
+        return torch.randn(self._n, *shape, generator=self._generator, device=self.device)
+
+    def chance(self, share: float, *shape: int) -> Tensor:
+        """True (N, *shape) for a share of the images."""
+        return self.uniform(0, 1, *shape) < share * self._share
+
+
+def geometry(
+    flips: Sequence[Flips], generator: torch.Generator, *, strength: float = 1.0
+) -> Tensor:
     """Random affine maps, one per image: rotation, scale, aspect, shift, mirroring.
 
     Returns
@@ -46,38 +80,45 @@ def geometry(flips: list[Flips], generator: torch.Generator, *, strength: float 
         For `torch.nn.functional.affine_grid`.
     """
     n = len(flips)
-
-    def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(n, generator=generator)
-
-    angle = uniform(-25, 25) * (math.pi / 180) * strength
-    scale = torch.exp(uniform(-0.42, 0.30) * strength)
-    aspect = torch.exp(uniform(-0.15, 0.15) * strength)
+    draw = Draws(n, generator)
+    angle = draw.uniform(-25, 25) * (math.pi / 180) * strength
+    scale = torch.exp(draw.uniform(-0.42, 0.30) * strength)
+    aspect = torch.exp(draw.uniform(-0.15, 0.15) * strength)
     sx, sy = scale * aspect, scale / aspect
-    mirror_x = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    mirror_y = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    mirror_x = torch.where(torch.tensor([f.horizontal for f in flips]), mirror_x, torch.ones(n))
-    mirror_y = torch.where(torch.tensor([f.vertical for f in flips]), mirror_y, torch.ones(n))
-    matrix = torch.zeros(n, 2, 3)
-    matrix[:, 0, 0] = mirror_x * sx * torch.cos(angle)
-    matrix[:, 0, 1] = -mirror_x * sx * torch.sin(angle)
-    matrix[:, 1, 0] = mirror_y * sy * torch.sin(angle)
-    matrix[:, 1, 1] = mirror_y * sy * torch.cos(angle)
-    matrix[:, 0, 2] = uniform(-0.12, 0.12) * strength
-    matrix[:, 1, 2] = uniform(-0.12, 0.12) * strength
-    plain = uniform(0, 1) < 0.15
-    identity = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(n, 2, 3)
-    return torch.where(plain[:, None, None], identity, matrix)
+    allowed = torch.tensor([(f.horizontal, f.vertical) for f in flips]).to(draw.device)
+    mirror = torch.where(draw.chance(0.5, 2) & allowed, -1.0, 1.0)
+    matrix = torch.zeros(n, 2, 3, device=draw.device)
+    matrix[:, 0, 0] = mirror[:, 0] * sx * torch.cos(angle)
+    matrix[:, 0, 1] = -mirror[:, 0] * sx * torch.sin(angle)
+    matrix[:, 1, 0] = mirror[:, 1] * sy * torch.sin(angle)
+    matrix[:, 1, 1] = mirror[:, 1] * sy * torch.cos(angle)
+    matrix[:, :, 2] = draw.uniform(-0.12, 0.12, 2) * strength
+    identity = torch.eye(2, 3, device=draw.device).expand(n, 2, 3)
+    return torch.where(draw.chance(0.15, 1, 1), identity, matrix)
 
 
-def warp(x: Tensor, matrix: Tensor, size: int) -> Tensor:
-    """Resample (N, C, S, S) by affine maps to (N, C, size, size), zeros outside."""
-    grid = F.affine_grid(matrix, [x.shape[0], 1, size, size], align_corners=False)
+def grids(matrix: Tensor, size: int, generator: torch.Generator, *, strength: float) -> Tensor:
+    """Where each pixel comes from, (N, size, size, 2): affine maps, some of them bent.
+
+    The bends are smooth, up to about a twentieth of the image, in a third of the images.
+    """
+    n = len(matrix)
+    grid = F.affine_grid(matrix, [n, 1, size, size], align_corners=False)
+    draw = Draws(n, generator)
+    bends = 0.03 * strength * draw.normal(2, 6, 6) * draw.chance(0.33, 1, 1, 1)
+    smooth = F.interpolate(bends, (size, size), mode="bicubic", align_corners=False)
+    return grid + smooth.permute(0, 2, 3, 1)
+
+
+def warp(x: Tensor, grid: Tensor) -> Tensor:
+    """Resample (N, C, S, S) where a grid (N, size, size, 2) says, zeros outside."""
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def appearance(x: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
-    """Random window, gamma, contrast, colour cast, blur and noise.
+def appearance(
+    x: Tensor, colour: Tensor, generator: torch.Generator, *, share: float = 1.0
+) -> Tensor:
+    """Random window, gamma, contrast, shading, colour cast, blur, sharpening and noise.
 
     Parameters
     ----------
@@ -85,31 +126,37 @@ def appearance(x: Tensor, colour: Tensor, generator: torch.Generator) -> Tensor:
         Values 0 to 1.
     colour : (N,) Tensor of bool
         True for colour images, whose channels may drift apart.
+    share : float
+        Of the changes that are made, 0 to 1.
     """
-    n = x.shape[0]
-
-    def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator)
-
-    def chance(p: float) -> Tensor:
-        return torch.rand(n, 1, 1, 1, generator=generator) < p
-
-    grey = ~colour.view(n, 1, 1, 1)
-    low, high = uniform(0, 0.25), uniform(0.55, 1.0)
-    x = torch.where(grey & chance(0.4), ((x - low) / (high - low)).clamp(0, 1), x)
-    gamma = torch.exp(uniform(-0.5, 0.5))
-    x = torch.where(chance(0.6), x.clamp(min=1e-4) ** gamma, x)
+    draw = Draws(len(x), generator, share)
+    one = (1, 1, 1)
+    grey = ~colour.view(-1, 1, 1, 1)
+    low, high = draw.uniform(0, 0.25, *one), draw.uniform(0.55, 1.0, *one)
+    x = torch.where(grey & draw.chance(0.4, *one), ((x - low) / (high - low)).clamp(0, 1), x)
+    gamma = torch.exp(draw.uniform(-0.5, 0.5, *one))
+    x = torch.where(draw.chance(0.6, *one), x.clamp(min=1e-4) ** gamma, x)
+    shading = F.interpolate(0.22 * draw.normal(1, 4, 4), x.shape[2:], mode="bicubic")
+    x = torch.where(draw.chance(0.3, *one), x * torch.exp(shading), x)
     mean = x.mean((2, 3), keepdim=True)
-    x = torch.where(chance(0.6), (x - mean) * uniform(0.65, 1.4) + mean + uniform(-0.12, 0.12), x)
-    cast = 1 + 0.18 * (2 * torch.rand(n, 3, 1, 1, generator=generator) - 1)
-    luminance = x.mean(1, keepdim=True)
-    saturated = luminance + (x - luminance) * uniform(0.3, 1.5)
-    x = torch.where(~grey & chance(0.7), saturated * cast, x)
+    contrast, brightness = draw.uniform(0.65, 1.4, *one), draw.uniform(-0.12, 0.12, *one)
+    x = torch.where(draw.chance(0.6, *one), (x - mean) * contrast + mean + brightness, x)
+    x = torch.where(~grey & draw.chance(0.75, *one), _recoloured(x, draw), x)
     blurred = F.interpolate(
         F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True),
         scale_factor=2.0,
         mode="bilinear",
     )
-    x = torch.where(chance(0.15), blurred, x)
-    noise = torch.randn(x.shape, generator=generator) * uniform(0.0, 0.06)
-    return torch.where(chance(0.3), x + noise, x).clamp(0, 1)
+    x = torch.where(draw.chance(0.15, *one), blurred, x)
+    x = torch.where(draw.chance(0.1, *one), x + draw.uniform(0.2, 0.8, *one) * (x - blurred), x)
+    noise = draw.normal(*x.shape[1:]) * draw.uniform(0.0, 0.06, *one)
+    return torch.where(draw.chance(0.3, *one), x + noise, x).clamp(0, 1)
+
+
+def _recoloured(x: Tensor, draw: Draws) -> Tensor:
+    """Other saturation, other strengths of the colours, and some of each colour in the others."""
+    luminance = x.mean(1, keepdim=True)
+    x = luminance + (x - luminance) * draw.uniform(0.2, 1.5, 1, 1, 1)
+    mixing = torch.eye(3, device=x.device) + 0.06 * draw.normal(3, 3)
+    mixing = mixing * (1 + draw.uniform(-0.18, 0.18, 3, 1))
+    return torch.einsum("nij,njhw->nihw", mixing, x)

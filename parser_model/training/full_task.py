@@ -27,6 +27,7 @@ from parser_model.biomedparse.parser import BiomedParseParser
 from parser_model.biomedparse.tokenizer import Tokenizer
 from parser_model.ontology import Ontology
 from parser_model.training import loop, score
+from parser_model.training.batches import Batches
 from parser_model.training.compact_task import validation_dice
 from parser_model.training.data import Sample
 from parser_model.training.machine import Machine
@@ -84,22 +85,23 @@ class FullTask:
             self.averaged = copy.deepcopy(self.network)
             self.averaged.requires_grad_(False)
         self._size = network.config.image_size
-        self._batches = loop.Batches(
+        self._batches = Batches(
             list(samples),
             ontology,
             _Ids(tokenizer),
             plan,
             self._size,
+            device=self.device,
             pad=True,
             paraphrases=paraphrases,
         )
         free = [p for p in self.network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(free, weight_decay=plan.weight_decay)
 
-    def step(self, share: float) -> tuple[Tensor, dict[str, float]]:
+    def step(self, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         for group in self.optimiser.param_groups:
             group["lr"] = loop.learning_rate(share, self._plan.learning_rate)
-        batch = self._batches.next(self._size).to(self.device)
+        batch = self._batches.next(self._size)
         there = batch.masks.sum((1, 2)) > 0
         losses: list[Tensor] = []
         shown: list[float] = []
@@ -114,7 +116,7 @@ class FullTask:
             free = [p.sum() for p in self.network.parameters() if p.requires_grad]
             return torch.stack(free).sum() * 0.0, {}
         total = torch.stack(losses).mean()
-        return total, {"dice": float(np.mean(shown)), "loss": float(total.detach())}
+        return total, {"dice": total.new_tensor(np.mean(shown)), "loss": total.detach()}
 
     def _phrase(self, image: ImageMemory, ids: Tensor, truth: Tensor) -> tuple[Tensor, float]:
         """Loss of one phrase about one image, and the Dice of the mask that would be shown."""

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 
 from parser_model.ontology import Ontology, Place
+
+T = TypeVar("T")
+
+
+def one_of(options: Sequence[T], rng: np.random.Generator) -> T:
+    """One of some options, all alike; several times as fast as `rng.choice`."""
+    return options[int(rng.random() * len(options))]
 
 
 def canonical_phrase(target: str, place: Place | None) -> str:
@@ -19,9 +29,9 @@ def say(target: str, place: Place, ontology: Ontology, rng: np.random.Generator)
     modality, each in one of its spellings.
     """
     names = ontology.synonyms(target, place.modality)
-    name = target if not names or rng.random() < 0.5 else str(rng.choice(names))
-    modality = str(rng.choice(ontology.modality_names(place.modality)))
-    site = str(rng.choice(ontology.site_names(place.site)))
+    name = target if not names or rng.random() < 0.5 else one_of(names, rng)
+    modality = one_of(ontology.modality_names(place.modality), rng)
+    site = one_of(ontology.site_names(place.site), rng)
     form = rng.random()
     if form < 0.40:
         return canonical_phrase(name, place)

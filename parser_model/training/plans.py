@@ -55,7 +55,7 @@ class FineTuningPlan:
     average : float
         Share of a running average of weights that a step keeps; 0 keeps none, which saves the
         memory of a second network.
-    strength, shares, word_drop
+    strength, recolouring, shares, word_drop
         As in `TrainingPlan`.
     negative_share : float
         Of phrases about absent objects; they teach this network nothing (it has no answer "no").
@@ -71,6 +71,7 @@ class FineTuningPlan:
     weight_decay: float = 0.05
     average: float = 0.0
     strength: float = 0.5
+    recolouring: float = 0.5
     word_drop: float = 0.0
     negative_share: float = 0.0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(TrainingPlan().shares))
@@ -109,8 +110,14 @@ class Config:
         return replace(self, plan=_filled(self.plan, _without_none(numbers), "the plan"))
 
 
-def read_config(given: str) -> Config:
+def read_config(given: str, device: str = "cpu") -> Config:
     """A configuration by a network's name, or from a TOML file.
+
+    Parameters
+    ----------
+    given : str
+    device : str
+        What it will run on: a GPU has defaults of its own.
 
     Raises
     ------
@@ -118,7 +125,7 @@ def read_config(given: str) -> Config:
         For a file that is missing or no TOML, an unknown key, or a value of the wrong kind.
     """
     if given in MODELS:
-        return _defaults(given)
+        return _defaults(given, device)
     path = Path(given)
     if not path.is_file():
         raise RequestError(
@@ -133,15 +140,16 @@ def read_config(given: str) -> Config:
         raise RequestError(
             f"{path.name} has the unknown keys {', '.join(unknown)}; use model, plan, network."
         )
-    config = _defaults(tree.get("model", "compact"))
+    config = _defaults(tree.get("model", "compact"), device)
     plan = _filled(config.plan, tree.get("plan", {}), f"[plan] of {path.name}")
     return replace(config, plan=plan, sizes=_sizes(config.model, tree.get("network", {}), path))
 
 
-def _defaults(model: Any) -> Config:
+def _defaults(model: Any, device: str) -> Config:
     if model not in MODELS:
         raise RequestError(f"Unknown model '{model}'; use {', '.join(MODELS)}.")
-    return Config(model, TrainingPlan() if model == "compact" else FineTuningPlan())
+    plan = TrainingPlan.for_device(device) if model == "compact" else FineTuningPlan()
+    return Config(model, plan)
 
 
 def _sizes(model: str, given: Any, path: Path) -> dict[str, Any]:

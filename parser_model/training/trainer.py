@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from parser_model.errors import FileError
 from parser_model.training.checkpoint import read_state, write_state
@@ -56,8 +57,11 @@ class Task(Protocol):
     @property
     def device(self) -> str: ...
 
-    def step(self, share: float) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a new batch at a share of the budget, and what to report; rates are set."""
+    def step(self, share: float) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss of a new batch at a share of the budget, and what to report; rates are set.
+
+        What to report are numbers on the task's device: reading them would wait for it.
+        """
         ...
 
     def draws(self) -> dict[str, Any]:
@@ -197,6 +201,7 @@ def train(
         If the state is damaged or of another run.
     """
     state = _resumed(task, files, fingerprint) if resume and files.state.is_file() else _State()
+    measures = _Measures(state)
     clock = _Clock(plan, task.device, state)
     started, first, saved = time.monotonic(), clock.share(), time.monotonic()
     while (share := clock.share()) < 1:
@@ -206,10 +211,9 @@ def train(
         nn.utils.clip_grad_norm_((p for p in task.network.parameters() if p.requires_grad), 2.0)
         task.optimiser.step()
         state.step += 1
+        clock.after_step()
         _average(task, min(plan.average, state.step / (state.step + 10)))
-        state.measures = {
-            k: _SMOOTH * state.measures.get(k, v) + (1 - _SMOOTH) * v for k, v in parts.items()
-        }
+        measures.add(parts)
         validation = None
         share = clock.share()
         if int(min(share, 1) / plan.validate_every + 1e-9) > state.validated or share >= 1:
@@ -218,9 +222,11 @@ def train(
         if state.step % plan.report_every == 0 or validation:
             spent = share - first
             left = (time.monotonic() - started) * (1 - share) / spent if spent > 0 else None
+            measures.keep()
             report(Progress(state.step, min(share, 1), left, dict(state.measures), validation))
         if time.monotonic() - saved >= 60 * plan.save_minutes:
             clock.keep()
+            measures.keep()
             write_state(files.state, _content(task, state, fingerprint))
             saved = time.monotonic()
     clock.keep()
@@ -257,12 +263,21 @@ class _Clock:
     """How much of a plan's budget is spent, earlier parts of a resumed run included.
 
     Minutes are processor time over the number of threads, the same work on a busy machine; with
-    an accelerator, whose work no processor clock sees, they are minutes on the wall.
+    an accelerator, whose work no processor clock sees, they are minutes on the wall. Its first
+    step, in which kernels are compiled, does not count.
     """
 
     def __init__(self, plan: Plan, device: str, state: _State) -> None:
         self._plan, self._device, self._state = plan, device, state
         self._busy, self._wall = time.process_time(), time.monotonic()
+        self._preparing = device == "cuda"
+
+    def after_step(self) -> None:
+        """Leave out the first step of an accelerator."""
+        if self._preparing:
+            torch.cuda.synchronize()
+            self._busy, self._wall = time.process_time(), time.monotonic()
+            self._preparing = False
 
     def keep(self) -> None:
         """Add the time since the last call to the state."""
@@ -273,7 +288,8 @@ class _Clock:
 
     def share(self) -> float:
         """From 0 to 1, and a little more at the end."""
-        self.keep()
+        if not self._preparing:
+            self.keep()
         if self._plan.steps is not None:
             return self._state.step / self._plan.steps
         wall = self._state.wall / 60
@@ -284,12 +300,32 @@ class _Clock:
         return share
 
 
+class _Measures:
+    """Running means of what a step reports, read from the device only when they are shown."""
+
+    def __init__(self, state: _State) -> None:
+        self._state = state
+        self._means: dict[str, Tensor] = {}
+
+    def add(self, parts: Mapping[str, Tensor]) -> None:
+        """Take in what one step reports."""
+        for name, value in parts.items():
+            mean = self._means.get(name)
+            if mean is None:
+                mean = value.new_tensor(self._state.measures.get(name, float(value)))
+            self._means[name] = torch.lerp(mean, value, 1 - _SMOOTH)
+
+    def keep(self) -> None:
+        """Write the means into the state."""
+        self._state.measures = {name: float(mean) for name, mean in self._means.items()}
+
+
 @torch.no_grad()
 def _average(task: Task, keep: float) -> None:
     if task.averaged is task.network:
         return
-    for slow, fast in zip(task.averaged.parameters(), task.network.parameters(), strict=True):
-        slow.lerp_(fast, 1 - keep)
+    move = get_ema_multi_avg_fn(keep)
+    move(list(task.averaged.parameters()), list(task.network.parameters()), 0)
 
 
 def _content(task: Task, state: _State, fingerprint: str) -> dict[str, Any]:

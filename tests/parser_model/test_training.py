@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,17 +13,20 @@ from parser_model import FileError, RequestError
 from parser_model.compact.text import build_vocabulary
 from parser_model.ontology import Place, ontology
 from parser_model.training import loop
-from parser_model.training.augment import appearance, flips_for, geometry, warp
+from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
+from parser_model.training.batches import Batch, Batches
 from parser_model.training.data import (
     COMPLETE_SOURCES,
     Sample,
     absent_targets,
     read_folder,
+    read_image,
     read_mask,
     same_site_absent,
 )
 from parser_model.training.machine import Machine, training_gain
 from parser_model.training.phrases import canonical_phrase, say
+from parser_model.training.pixels import Pixels
 from parser_model.training.score import (
     PresenceTable,
     auroc,
@@ -139,11 +144,66 @@ def test_masks_follow_the_geometry_and_grey_stays_grey():
     image = torch.zeros(4, 3, 64, 64)
     image[:, :, 20:40, 10:30] = 1
     matrix = geometry([flips_for("pathology", "colon")] * 4, generator)
-    moved, mask = warp(image, matrix, 64), warp(image[:, :1], matrix, 64)
+    grid = grids(matrix, 64, generator, strength=1.0)
+    moved, mask = warp(image, grid), warp(image[:, :1], grid)
     assert torch.allclose(moved[:, :1], mask)
     changed = appearance(moved, torch.zeros(4, dtype=torch.bool), generator)
     assert changed.min() >= 0
     assert changed.max() <= 1
+
+
+def test_bends_move_masks_and_images_alike_and_can_be_left_out():
+    generator = torch.Generator().manual_seed(0)
+    still = torch.eye(2, 3).expand(30, 2, 3)
+    straight = grids(still, 32, generator, strength=0.0)
+    assert torch.allclose(straight, grids(still, 32, generator, strength=0.0))
+    moved = (grids(still, 32, generator, strength=1.0) - straight).abs().amax((1, 2, 3))
+    assert 0 < int((moved > 1e-4).sum()) < 30  # some are bent, some are not
+    assert moved.max() < 0.2  # of a half width
+
+
+def test_pixels_are_those_of_the_files_held_or_read(folder, monkeypatch):
+    samples = read_folder(folder, "train")
+    held = Pixels(samples, 30)
+    monkeypatch.setattr("parser_model.training.pixels._HELD_BYTES", 0)
+    read = Pixels(samples, 30)
+    assert held.held
+    assert not read.held
+    asked = [(3, "left lung"), (3, "heart"), (7, "left lung")]
+    for pixels in (held, read):
+        images, masks = pixels.images([3, 7]), pixels.masks(asked)
+        for row, index in enumerate((3, 7)):
+            wanted = torch.from_numpy(read_image(samples[index].image, 30) / np.float32(255))
+            assert torch.allclose(images[row], wanted.permute(2, 0, 1))
+        truth = [read_mask(samples[i].masks["left lung"], 30) for i in (3, 7)]
+        for row, mask in enumerate((truth[0], np.zeros((30, 30), bool), truth[1])):
+            assert np.array_equal(masks[row, 0].numpy() > 0.5, mask)
+
+
+def test_as_many_phrases_are_asked_about_every_image(folder):
+    plan = replace(loop.TrainingPlan(), images=4, prompts=3)
+    samples = read_folder(folder, "train")
+    batch = Batches(samples, ontology(), build_vocabulary(ontology()), plan, 64).next(32)
+    assert batch.images.shape == (4, 3, 32, 32)
+    assert batch.masks.shape == (12, 32, 32)
+    assert batch.owners.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert batch.present[::3].all()
+    assert (batch.masks[~batch.present] == 0).all()
+    assert 0 < batch.masks.max() <= 1
+
+
+def test_what_left_the_image_is_judged_neither_present_nor_absent():
+    def batch(area):
+        masks = torch.zeros(1, 16, 16)
+        masks[0].view(-1)[:area] = 1
+        one = torch.zeros(1, dtype=torch.long)
+        return Batch(torch.zeros(1, 3, 16, 16), one[None], one, torch.tensor([True]), masks, one)
+
+    logits, places = torch.zeros(1, 16, 16), torch.zeros(1, 2)
+    for area, judged in ((0, False), (3, False), (40, True)):
+        _, parts = loop.loss_of(logits, torch.tensor([-3.0]), places, batch(area))
+        assert bool(parts["presence"] > 0) is judged
+        assert bool(parts["mask"] > 0) is judged
 
 
 def test_small_images_come_first_and_full_ones_last():

@@ -1,0 +1,245 @@
+"""What each step is asked: which images, which phrases about them, and how they are changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parser_model.errors import FileError
+from parser_model.ontology import Ontology, Place
+from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
+from parser_model.training.data import Sample, absent_targets
+from parser_model.training.phrases import one_of, say
+from parser_model.training.pixels import Pixels, to_device
+
+T = TypeVar("T")
+
+_PARAPHRASED = 0.25
+_RARE = 0.65  # 1 draws targets as often as they occur, 0 all alike
+_COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
+
+
+class EncodesWords(Protocol):
+    """A vocabulary or tokenizer: phrases to word indices."""
+
+    def encode(self, phrases: Sequence[str]) -> NDArray[np.int64]:
+        """Indices (P, L) of the words of each phrase."""
+        ...
+
+
+class DrawingPlan(Protocol):
+    """What a plan says about the drawing of batches; see `loop.TrainingPlan`."""
+
+    @property
+    def images(self) -> int: ...
+    @property
+    def prompts(self) -> int: ...
+    @property
+    def negative_share(self) -> float: ...
+    @property
+    def strength(self) -> float: ...
+    @property
+    def recolouring(self) -> float: ...
+    @property
+    def word_drop(self) -> float: ...
+    @property
+    def shares(self) -> Mapping[str, float]: ...
+    @property
+    def seed(self) -> int: ...
+
+
+class Batch(NamedTuple):
+    """One step's input and truth: P phrases about N images, as many about each.
+
+    Attributes
+    ----------
+    images : (N, 3, S, S) Tensor
+        From -1 to 1.
+    words : (P, L) Tensor of int64
+    owners : (P,) Tensor of int64
+        Which image each phrase is about.
+    present : (P,) Tensor of bool
+    masks : (P, S, S) Tensor
+        Share of each pixel that the object takes, 0 to 1.
+    places : (N,) Tensor of int64
+        What kind of image each is.
+    """
+
+    images: Tensor
+    words: Tensor
+    owners: Tensor
+    present: Tensor
+    masks: Tensor
+    places: Tensor
+
+
+class Batches:
+    """Draws augmented batches from samples.
+
+    What is asked is drawn on the processor, while an accelerator still computes the step before;
+    pixels are changed on the device.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    ontology : Ontology
+    vocabulary : EncodesWords
+    plan : DrawingPlan
+    size : int
+        Working resolution.
+    places : sequence of Place, optional
+        Classes of the recognition head; the ontology's when left out.
+    device : str
+    pad : bool
+        Keep the proportions of images; see `read_image`.
+    paraphrases : mapping of str to sequence of str, optional
+        More wordings of targets; where there are some, a quarter of the phrases is one of them.
+    """
+
+    def __init__(
+        self,
+        samples: list[Sample],
+        ontology: Ontology,
+        vocabulary: EncodesWords,
+        plan: DrawingPlan,
+        size: int,
+        places: Sequence[Place] | None = None,
+        *,
+        device: str = "cpu",
+        pad: bool = False,
+        paraphrases: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._paraphrases = paraphrases or {}
+        self._places = {p: i for i, p in enumerate(places or ontology.places)}
+        self.samples = [s for s in samples if s.masks]
+        self.ontology, self.vocabulary, self.plan = ontology, vocabulary, plan
+        self._device = device
+        self._rng = np.random.default_rng(plan.seed)
+        self._generator = torch.Generator(device).manual_seed(plan.seed)
+        self._absent = [absent_targets(s, ontology) for s in self.samples]
+        self._absent_here = [
+            sorted(set(absent) & set(ontology.targets_in(s.place.modality, s.place.site)))
+            for s, absent in zip(self.samples, self._absent, strict=True)
+        ]
+        self._catalogue = {m: frozenset(ontology.targets_in(m)) for m in ontology.modalities}
+        self._homes = {
+            target: [
+                p for p in ontology.places if target in ontology.targets_in(p.modality, p.site)
+            ]
+            for target in ontology.targets
+        }
+        self._modalities = self._groups(plan)
+        self._pixels = Pixels(self.samples, size, device, pad=pad)
+
+    def _groups(self, plan: DrawingPlan) -> _Wheel[_Wheel[list[int]]]:
+        """Modalities by their shares, in each the targets by their number, softened."""
+        by_target: dict[str, dict[str, list[int]]] = {}
+        for index, sample in enumerate(self.samples):
+            for target in sample.masks:
+                by_target.setdefault(sample.place.modality, {}).setdefault(target, []).append(index)
+        present = [m for m in plan.shares if m in by_target and plan.shares[m] > 0]
+        if not present:
+            raise FileError("None of the images is of a modality that the plan gives a share.")
+        return _Wheel(
+            present,
+            [plan.shares[m] for m in present],
+            [
+                _Wheel(
+                    list(by_target[m]),
+                    [len(i) ** _RARE for i in by_target[m].values()],
+                    list(by_target[m].values()),
+                )
+                for m in present
+            ],
+        )
+
+    def draws(self) -> dict[str, Any]:
+        """Where the random draws stand, for `restore_draws`."""
+        return {"numpy": self._rng.bit_generator.state, "torch": self._generator.get_state()}
+
+    def restore_draws(self, draws: dict[str, Any]) -> None:
+        """Go on drawing where another run stopped."""
+        self._rng.bit_generator.state = draws["numpy"]
+        self._generator.set_state(draws["torch"])
+
+    def _draw(self) -> tuple[int, str]:
+        """A modality by its share, a target by its number, softened, an image at random."""
+        _, targets = self._modalities.turn(self._rng)
+        target, images = targets.turn(self._rng)
+        return one_of(images, self._rng), target
+
+    def _questions(self, index: int, target: str) -> list[tuple[str, bool]]:
+        """The drawn target, then others of the image or some that are absent.
+
+        Always as many: the target itself, in other words, where there is nothing else to ask.
+        """
+        chosen = [(target, True)]
+        others = [t for t in self.samples[index].masks if t != target]
+        absent, here = self._absent[index], self._absent_here[index]
+        chance = 2 * self.plan.negative_share if others else 4 * self.plan.negative_share
+        while len(chosen) < self.plan.prompts:
+            if absent and self._rng.random() < chance:
+                pool = here if here and self._rng.random() < 0.5 else absent
+                chosen.append((one_of(pool, self._rng), False))
+            else:
+                chosen.append((one_of(others, self._rng) if others else target, True))
+        return chosen
+
+    def next(self, size: int) -> Batch:
+        """One augmented batch at a working size, at most the one held in memory."""
+        drawn = [self._draw() for _ in range(self.plan.images)]
+        asked = [(i, *question) for i, t in drawn for question in self._questions(i, t)]
+        places = [self.samples[index].place for index, _ in drawn]
+        phrases = [self._phrase(i, target, present) for i, target, present in asked]
+        words = self._dropped(self.vocabulary.encode(phrases))
+        owners = torch.arange(len(drawn)).repeat_interleave(self.plan.prompts)
+        colour = torch.tensor([p.modality in _COLOUR for p in places])
+        kinds = torch.tensor([self._places[p] for p in places])
+        present = torch.tensor([there for _, _, there in asked])
+        words, owners, colour, kinds, present = (
+            to_device(x, self._device) for x in (words, owners, colour, kinds, present)
+        )
+        flips = [flips_for(p.modality, p.site) for p in places]
+        strength = self.plan.strength
+        matrix = geometry(flips, self._generator, strength=strength)
+        grid = grids(matrix, size, self._generator, strength=strength)
+        images = warp(self._pixels.images([i for i, _ in drawn]), grid)
+        images = appearance(images, colour, self._generator, share=self.plan.recolouring)
+        masks = warp(self._pixels.masks([(i, t) for i, t, _ in asked]), grid[owners])[:, 0]
+        return Batch(images * 2 - 1, words, owners, present, masks, kinds)
+
+    def _phrase(self, index: int, target: str, present: bool) -> str:
+        """A wording of a target in its image; of an absent one sometimes in an image it is in."""
+        place = self.samples[index].place
+        foreign = not present and target not in self._catalogue[place.modality]
+        if foreign and self._rng.random() < 0.4:
+            place = one_of(self._homes[target], self._rng)
+        more = self._paraphrases.get(target)
+        if more and self._rng.random() < _PARAPHRASED:
+            return one_of(more, self._rng)
+        return say(target, place, self.ontology, self._rng)
+
+    def _dropped(self, words: NDArray[np.int64]) -> Tensor:
+        """Some words replaced by the unknown one."""
+        drop = (self._rng.random(words.shape) < self.plan.word_drop) & (words > 1)
+        return torch.from_numpy(np.where(drop, 1, words))
+
+
+class _Wheel(Generic[T]):
+    """Names with what belongs to them, drawn by their weights."""
+
+    def __init__(self, names: Sequence[str], weights: Sequence[float], what: Sequence[T]) -> None:
+        self._names, self._what = list(names), list(what)
+        self._bounds = np.array(list(accumulate(weights)))
+
+    def turn(self, rng: np.random.Generator) -> tuple[str, T]:
+        """One of them."""
+        place = rng.random() * self._bounds[-1]
+        number = min(int(np.searchsorted(self._bounds, place, "right")), len(self._names) - 1)
+        return self._names[number], self._what[number]
