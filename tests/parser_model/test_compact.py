@@ -267,6 +267,6 @@ def test_the_network_can_be_asked_in_raw_words(parser, retina):
     assert (typed.target, typed.presence) == (None, None)
     assert nonsense.probability.any()  # nothing is refused as unknown
     assert isinstance(raw, GivesEvidence)
-    assert raw.evidence(retina, "optic disc").shape == (3,)
+    assert raw.evidence(retina, "optic disc").shape == (4,)
     with pytest.raises(RequestError, match="list of phrases"):
         raw.parse([retina], "optic disc")

@@ -12,6 +12,7 @@ from PIL import Image
 from parser_model import FileError, RequestError
 from parser_model.compact.text import build_vocabulary
 from parser_model.ontology import Place, ontology
+from parser_model.presence import EVIDENCE
 from parser_model.training import loop
 from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
 from parser_model.training.batches import Batch, Batches
@@ -226,7 +227,7 @@ def test_scores_have_known_answers():
 def test_cross_fitting_never_judges_a_patient_it_has_seen():
     rng = np.random.default_rng(0)
     present = rng.random(300) < 0.5
-    evidence = rng.normal(size=(300, 4)) + np.where(present, 1.5, -1.5)[:, None]
+    evidence = rng.normal(size=(300, len(EVIDENCE))) + np.where(present, 1.5, -1.5)[:, None]
     table = PresenceTable(evidence, present, ~present, [f"p{i % 40}" for i in range(300)])
     probability, decided = cross_fitted(table)
     assert auroc(probability, present) > 0.95
