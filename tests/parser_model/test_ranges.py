@@ -60,8 +60,8 @@ def covered(some, low, high):
 
 @pytest.mark.parametrize("missed", [0.0, 0.08])
 def test_the_true_size_is_inside_as_often_as_promised(missed):
-    some = table(missed=missed)
-    low, high = cross_fitted_ends(some, 0.885, folds=3)
+    some = table(n=600, missed=missed)  # of fewer a share of 0.93 may well come out at 0.96
+    low, high = cross_fitted_ends(some, folds=3)
     assert np.isnan(low).sum() == np.isnan(some.ratio).sum()
     assert all(0.80 <= share <= 0.95 for share in covered(some, low, high).values())
 
