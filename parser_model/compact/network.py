@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from parser_model.compact.backbone import Backbone
 from parser_model.compact.text import PAD
 
 _GROUPS = 8
@@ -28,8 +29,10 @@ class CompactConfig:
     ----------
     image_size : int
         Working resolution: every image is resampled to image_size x image_size.
-    widths : tuple of int
-        Channels at strides 2, 4, 8 and 16.
+    widths, depths : tuple of int
+        Channels of the backbone's stem and seven stages, and blocks in each stage.
+    context_width : int
+        Of the transformer over the coarsest map.
     decoder_widths : tuple of int
         Channels at strides 16, 8, 4 and 2 of the decoder.
     text_width : int
@@ -43,8 +46,10 @@ class CompactConfig:
     vocabulary_size: int
     places: int
     image_size: int = 256
-    widths: tuple[int, int, int, int] = (24, 56, 128, 224)
-    decoder_widths: tuple[int, int, int, int] = (128, 96, 48, 24)
+    widths: tuple[int, int, int, int, int, int, int, int] = (32, 16, 24, 40, 80, 112, 192, 320)
+    depths: tuple[int, int, int, int, int, int, int] = (1, 2, 2, 3, 3, 4, 1)
+    context_width: int = 192
+    decoder_widths: tuple[int, int, int, int] = (128, 96, 48, 16)
     text_width: int = 160
 
     def as_dict(self) -> dict[str, object]:
@@ -89,28 +94,6 @@ class ImageFeatures(NamedTuple):
         return ImageFeatures((a, b, c, d), tokens, torch.cat([f.place_logits for f in features]))
 
 
-def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, 3, stride=stride, padding=1, bias=False),
-        nn.GroupNorm(_GROUPS, outside),
-        nn.ReLU(inplace=True),
-    )
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _conv(width, width)
-        self.second = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, width)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(self.first(x)))
-
-
 class GlobalContext(nn.Module):
     """Transformer layers over the coarsest map, so that every place knows the whole image."""
 
@@ -153,37 +136,28 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        a, b, c, d = config.widths
-        self.stem = nn.Sequential(_conv(3, a, stride=2), _conv(a, a))
-        self.stage4 = nn.Sequential(_conv(a, b, stride=2), ResidualBlock(b))
-        self.stage8 = nn.Sequential(_conv(b, c, stride=2), ResidualBlock(c), ResidualBlock(c))
-        self.stage16 = nn.Sequential(_conv(c, d, stride=2), ResidualBlock(d), ResidualBlock(d))
-        self.tone = nn.Conv2d(6, d, 1)
-        self.context = GlobalContext(d, config.image_size // 16, layers=2)
-        self.norm = nn.LayerNorm(d)
-        self.place = nn.Linear(d, config.places)
+        _, a, b, c, _, d, _, e = config.widths
+        w16, w8, w4, w2 = config.decoder_widths
+        self.backbone = Backbone(config.widths, config.depths)
+        self.coarsest = nn.Conv2d(e, config.context_width, 1)
+        self.context = GlobalContext(config.context_width, config.image_size // 32, layers=2)
+        self.norm = nn.LayerNorm(config.context_width)
+        self.place = nn.Linear(config.context_width, config.places)
+        self.spread = nn.Conv2d(config.context_width, w16, 1, bias=False)
         self.skips = nn.ModuleList(
-            nn.Conv2d(inside, outside, 3, padding=1, bias=False)
-            for inside, outside in zip(config.widths, config.decoder_widths[::-1], strict=True)
+            nn.Sequential(nn.Conv2d(inside, outside, 1), nn.GroupNorm(_GROUPS, outside))
+            for inside, outside in zip((a, b, c, d), (w2, w4, w8, w16), strict=True)
         )
+        self.token_norm = nn.LayerNorm(w16)
 
     def forward(self, x: Tensor) -> ImageFeatures:
         """Encode images of shape (N, 3, S, S) with values from -1 to 1."""
-        at2 = self.stem(x)
-        at4 = self.stage4(at2)
-        at8 = self.stage8(at4)
-        at16 = self.context(self.stage16(at8) + self.tone(_tone(x)))
-        a, b, c, d = (skip(x) for skip, x in zip(self.skips, (at2, at4, at8, at16), strict=True))
-        tokens = self.norm(at16.flatten(2).transpose(1, 2))
-        return ImageFeatures((a, b, c, d), tokens, self.place(tokens.mean(1)))
-
-
-def _tone(x: Tensor) -> Tensor:
-    """Coarse mean and mean square of each colour (N, 6, H / 16, W / 16).
-
-    Group normalisation removes absolute grey and colour, which tell a fundus from an X-ray.
-    """
-    return torch.cat([F.avg_pool2d(x, 16), F.avg_pool2d(x * x, 16)], dim=1)
+        *maps, at32 = self.backbone(x)
+        context = self.context(self.coarsest(at32))
+        a, b, c, d = (skip(x) for skip, x in zip(self.skips, maps, strict=True))
+        d = d + F.interpolate(self.spread(context), scale_factor=2.0, mode="bilinear")
+        tokens = self.token_norm(d.flatten(2).transpose(1, 2))
+        return ImageFeatures((a, b, c, d), tokens, self.place(self.norm(context.mean((2, 3)))))
 
 
 class TextEncoder(nn.Module):
@@ -219,19 +193,46 @@ class TextEncoder(nn.Module):
 
 
 class Steered(nn.Module):
-    """Normalised channels that the phrase scales and shifts, then a residual block."""
+    """Normalised channels that the phrase scales and shifts (FiLM)."""
 
-    def __init__(self, width: int, text: int, *, residual: bool = True) -> None:
+    def __init__(self, width: int, text: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(_GROUPS, width)
         self.film = nn.Linear(text, 2 * width)
         nn.init.normal_(self.film.weight, std=0.05)
         nn.init.zeros_(self.film.bias)
-        self.residual = ResidualBlock(width) if residual else nn.Identity()
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
-        return self.residual(F.relu(self.norm(x) * (1 + scale) + shift))
+        return self.norm(x) * (1 + scale) + shift
+
+
+class SteeredBlock(nn.Module):
+    """A residual block that the phrase steers: filter each channel, steer, widen and narrow."""
+
+    def __init__(self, width: int, text: int) -> None:
+        super().__init__()
+        self.filter = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.steered = Steered(width, text)
+        self.widen = nn.Conv2d(width, 2 * width, 1)
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        y = self.steered(self.filter(x), text)
+        return x + self.narrow(F.relu(self.widen(y)))
+
+
+class SteeredBlocks(nn.Module):
+    """Several blocks one after the other."""
+
+    def __init__(self, width: int, text: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(SteeredBlock(width, text) for _ in range(depth))
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x, text)
+        return x
 
 
 class Rise(nn.Module):
@@ -239,7 +240,7 @@ class Rise(nn.Module):
 
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.conv = nn.Conv2d(inside, outside, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(self.conv(x), scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -275,11 +276,14 @@ class CompactNetwork(nn.Module):
         text = config.text_width
         self.encode_image = ImageEncoder(config)
         self.encode_text = TextEncoder(config)
-        self.at16, self.at8, self.at4 = Steered(e16, text), Steered(e8, text), Steered(e4, text)
-        self.at2 = Steered(e2, text, residual=False)
+        self.at16, self.at8, self.at4 = (
+            SteeredBlocks(width, text, depth) for width, depth in ((e16, 2), (e8, 2), (e4, 1))
+        )
+        self.smooth = nn.Conv2d(e2, e2, 3, padding=1, bias=False)
+        self.at2 = Steered(e2, text)
         self.to8, self.to4, self.to2 = Rise(e16, e8), Rise(e8, e4), Rise(e4, e2)
-        self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)
-        self.presence = PresenceHead(config.widths[3], text)
+        self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)  # (2 x 2 pixels each)
+        self.presence = PresenceHead(e16, text)
 
     def decode(self, features: ImageFeatures, text: Tensor) -> tuple[Tensor, Tensor]:
         """Join N images with N phrases, pair by pair.
@@ -301,7 +305,7 @@ class CompactNetwork(nn.Module):
         x = self.at16(at16, text)
         x = self.at8(self.to8(x) + at8, text)
         x = self.at4(self.to4(x) + at4, text)
-        x = self.at2(self.to2(x) + at2, text)
+        x = F.relu(self.at2(self.smooth(self.to2(x) + at2), text))
         logits = F.pixel_shuffle(self.to_mask(x), 2)
         return logits[:, 0], self.presence(features.tokens, text)
 

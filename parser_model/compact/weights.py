@@ -18,7 +18,7 @@ from parser_model.compact.text import Vocabulary
 from parser_model.errors import SetupError
 from parser_model.ontology import Place
 
-_FORMAT = "parsechat-compact-1"
+_FORMAT = "parsechat-compact-2"
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ class DrawingPlan(Protocol):
     @property
     def images(self) -> int: ...
     @property
-    def prompts(self) -> int: ...
+    def prompts(self) -> float: ...
     @property
     def negative_share(self) -> float: ...
     @property
@@ -55,7 +55,7 @@ class DrawingPlan(Protocol):
 
 
 class Batch(NamedTuple):
-    """One step's input and truth: P phrases about N images, as many about each.
+    """One step's input and truth: P phrases about N images, at least one about each.
 
     Attributes
     ----------
@@ -174,31 +174,37 @@ class Batches:
         target, images = targets.turn(self._rng)
         return one_of(images, self._rng), target
 
-    def _questions(self, index: int, target: str) -> list[tuple[str, bool]]:
-        """The drawn target, then others of the image or some that are absent.
+    def _questions(self, drawn: Sequence[tuple[int, str]]) -> list[tuple[int, str, bool]]:
+        """What is asked: (which of the drawn images, target, whether it is there), by image.
 
-        Always as many: the target itself, in other words, where there is nothing else to ask.
+        Each image's own target, then questions dealt out at random until there are `plan.prompts`
+        an image in the mean: other targets of the image, or absent ones. The target again, in
+        other words, where there is nothing else to ask.
         """
-        chosen = [(target, True)]
-        others = [t for t in self.samples[index].masks if t != target]
-        absent, here = self._absent[index], self._absent_here[index]
-        chance = 2 * self.plan.negative_share if others else 4 * self.plan.negative_share
-        while len(chosen) < self.plan.prompts:
-            if absent and self._rng.random() < chance:
+        asked = [(row, target, True) for row, (_, target) in enumerate(drawn)]
+        left = [[t for t in self.samples[i].masks if t != target] for i, target in drawn]
+        while len(asked) < round(self.plan.prompts * len(drawn)):
+            row = int(self._rng.random() * len(drawn))
+            index, target = drawn[row]
+            absent, here = self._absent[index], self._absent_here[index]
+            share = self.plan.negative_share
+            if absent and share and (not left[row] or self._rng.random() < share):
                 pool = here if here and self._rng.random() < 0.5 else absent
-                chosen.append((one_of(pool, self._rng), False))
+                asked.append((row, one_of(pool, self._rng), False))
+            elif left[row]:
+                asked.append((row, left[row].pop(int(self._rng.random() * len(left[row]))), True))
             else:
-                chosen.append((one_of(others, self._rng) if others else target, True))
-        return chosen
+                asked.append((row, target, True))
+        return sorted(asked, key=lambda question: question[0])
 
     def next(self, size: int) -> Batch:
         """One augmented batch at a working size, at most the one held in memory."""
         drawn = [self._draw() for _ in range(self.plan.images)]
-        asked = [(i, *question) for i, t in drawn for question in self._questions(i, t)]
+        asked = self._questions(drawn)
         places = [self.samples[index].place for index, _ in drawn]
-        phrases = [self._phrase(i, target, present) for i, target, present in asked]
+        phrases = [self._phrase(drawn[row][0], target, there) for row, target, there in asked]
         words = self._dropped(self.vocabulary.encode(phrases))
-        owners = torch.arange(len(drawn)).repeat_interleave(self.plan.prompts)
+        owners = torch.tensor([row for row, _, _ in asked])
         colour = torch.tensor([p.modality in _COLOUR for p in places])
         kinds = torch.tensor([self._places[p] for p in places])
         present = torch.tensor([there for _, _, there in asked])
@@ -211,7 +217,9 @@ class Batches:
         grid = grids(matrix, size, self._generator, strength=strength)
         images = warp(self._pixels.images([i for i, _ in drawn]), grid)
         images = appearance(images, colour, self._generator, share=self.plan.recolouring)
-        masks = warp(self._pixels.masks([(i, t) for i, t, _ in asked]), grid[owners])[:, 0]
+        masks = warp(self._pixels.masks([(drawn[row][0], t) for row, t, _ in asked]), grid[owners])[
+            :, 0
+        ]
         return Batch(images * 2 - 1, words, owners, present, masks, kinds)
 
     def _phrase(self, index: int, target: str, present: bool) -> str:

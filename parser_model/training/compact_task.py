@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from parser_model.compact.imagenet import start_from_imagenet
 from parser_model.compact.network import CompactConfig, CompactNetwork
 from parser_model.compact.parser import CompactParser
 from parser_model.compact.text import Vocabulary, build_vocabulary
@@ -69,6 +70,8 @@ class CompactTask:
         self.network = CompactNetwork(start.network.config if start else config)
         if start is not None:
             self.network.load_state_dict(start.network.state_dict())
+        elif plan.encoder == "imagenet":
+            start_from_imagenet(self.network.encode_image.backbone)
         self._format = machine.memory_format
         self.network = cast(
             CompactNetwork,

@@ -17,19 +17,20 @@ from parser_model.compact.network import CompactNetwork
 from parser_model.training.batches import Batch
 
 _SEEN_PIXELS = 8.0
+_GENTLE = ("backbone", "context", "encode_text", "presence", "place")
 
 MODALITY_SHARES = {
     # How often each modality is drawn; the hard and the varied ones more often.
-    "CT": 0.18,
-    "MRI": 0.17,
+    "CT": 0.20,
+    "MRI": 0.21,
     "MRI-FLAIR": 0.025,
     "MRI-T1-Gd": 0.025,
-    "X-Ray": 0.07,
+    "X-Ray": 0.06,
     "pathology": 0.12,
-    "ultrasound": 0.11,
-    "fundus": 0.08,
-    "endoscope": 0.14,
-    "dermoscopy": 0.06,
+    "ultrasound": 0.09,
+    "fundus": 0.09,
+    "endoscope": 0.12,
+    "dermoscopy": 0.04,
     "OCT": 0.04,
 }
 
@@ -54,10 +55,16 @@ class TrainingPlan:
         Of the geometric augmentation, 0 to 1.
     recolouring : float
         Share of the changes of grey values and colours that are made, 0 to 1.
-    images, prompts : int
-        Per step: images encoded, and phrases asked of each at most.
+    encoder : {"imagenet", "random"}
+        What the image backbone starts from; see `parser_model.compact.imagenet`. Going on from
+        finished weights, it is theirs.
+    images : int
+        Per step.
+    prompts : float
+        Phrases asked of an image in the mean, 1 or more.
     negative_share : float
-        Of the phrases about images that have other targets too; half of it more where not.
+        Of the phrases beyond the first of an image, where it has other targets; where it has
+        none, all of them are of absent ones.
     word_drop : float
         Share of words that are replaced by the unknown word.
     average : float
@@ -76,19 +83,20 @@ class TrainingPlan:
         Between two savings of the state that a stopped run resumes from.
     """
 
-    minutes: float = 55.0
+    minutes: float = 95.0
     wall_minutes: float | None = None
     steps: int | None = None
-    sizes: tuple[tuple[float, float], ...] = ((0.45, 0.625), (0.75, 0.8125), (1.0, 1.0))
-    strength: float = 1.0
-    recolouring: float = 1.0
-    images: int = 16
-    prompts: int = 2
+    sizes: tuple[tuple[float, float], ...] = ((0.5, 0.75), (0.8, 0.875), (1.0, 1.0))
+    strength: float = 0.8
+    recolouring: float = 0.8
+    encoder: str = "imagenet"
+    images: int = 12
+    prompts: float = 1.5
     negative_share: float = 0.15
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     word_drop: float = 0.02
-    average: float = 0.995
+    average: float = 0.998
     shares: Mapping[str, float] = field(default_factory=lambda: dict(MODALITY_SHARES))
     compiled: bool = False
     seed: int = 0
@@ -147,9 +155,9 @@ def _mean_where(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def working_size(share: float, full: int, sizes: tuple[tuple[float, float], ...]) -> int:
-    """The size of images at a share of the budget: a multiple of 16, full size beyond the last."""
+    """The size of images at a share of the budget: a multiple of 32, full size beyond the last."""
     ratio = next((ratio for until, ratio in sizes if share < until), 1.0)
-    return int(full * ratio) // 16 * 16
+    return int(full * ratio) // 32 * 32
 
 
 def learning_rate(share: float, peak: float) -> float:
@@ -160,15 +168,15 @@ def learning_rate(share: float, peak: float) -> float:
 
 
 def parameter_groups(network: CompactNetwork, weight_decay: float) -> list[dict[str, object]]:
-    """Convolutions at the full learning rate; attention, words and heads at a quarter of it.
+    """The decoder at the full learning rate; what attends, reads words or is learnt already, less.
 
     Norms, biases and positions do not decay.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        attentive = any(part in name for part in ("context", "encode_text", "presence", "place"))
+        gentle = any(part in name for part in _GENTLE)
         decays = parameter.ndim > 1 and "position" not in name
-        kind = (0.25 if attentive else 1.0, weight_decay if decays else 0.0)
+        kind = (0.25 if gentle else 1.0, weight_decay if decays else 0.0)
         groups.setdefault(kind, []).append(parameter)
     return [
         {"params": members, "share": share, "weight_decay": decay}

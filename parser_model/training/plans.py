@@ -49,8 +49,8 @@ class FineTuningPlan:
         As in `TrainingPlan`.
     freeze : tuple of str
         Parts that stay as they are: "backbone", "pixel_decoder", "text", "decoder".
-    images, prompts : int
-        Per step: images encoded, and phrases asked of each at most.
+    images, prompts : int, float
+        Per step: images, and phrases asked of each in the mean.
     learning_rate, weight_decay : float
     average : float
         Share of a running average of weights that a step keeps; 0 keeps none, which saves the
@@ -66,7 +66,7 @@ class FineTuningPlan:
     steps: int | None = None
     freeze: tuple[str, ...] = ("backbone", "text")
     images: int = 2
-    prompts: int = 2
+    prompts: float = 2.0
     learning_rate: float = 1e-5
     weight_decay: float = 0.05
     average: float = 0.0

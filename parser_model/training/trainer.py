@@ -221,7 +221,7 @@ def train(
             validation = _validated(task, state, files, record)
         if state.step % plan.report_every == 0 or validation:
             spent = share - first
-            left = (time.monotonic() - started) * (1 - share) / spent if spent > 0 else None
+            left = (time.monotonic() - started) * max(1 - share, 0) / spent if spent > 0 else None
             measures.keep()
             report(Progress(state.step, min(share, 1), left, dict(state.measures), validation))
         if time.monotonic() - saved >= 60 * plan.save_minutes:
