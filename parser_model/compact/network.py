@@ -94,26 +94,31 @@ class ImageFeatures(NamedTuple):
         return ImageFeatures((a, b, c, d), tokens, torch.cat([f.place_logits for f in features]))
 
 
+def _attending(width: int) -> nn.ModuleList:
+    """Two transformer layers."""
+    return nn.ModuleList(
+        nn.TransformerEncoderLayer(
+            width,
+            4,
+            2 * width,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        for _ in range(2)
+    )
+
+
 class GlobalContext(nn.Module):
     """Transformer layers over the coarsest map, so that every place knows the whole image."""
 
-    def __init__(self, width: int, grid: int, layers: int) -> None:
+    def __init__(self, width: int, grid: int) -> None:
         super().__init__()
         self.grid = grid
         self.position = nn.Parameter(torch.zeros(1, grid * grid, width))
         nn.init.trunc_normal_(self.position, std=0.02)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width,
-                4,
-                2 * width,
-                dropout=0.0,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(layers)
-        )
+        self.layers = _attending(width)
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
@@ -140,7 +145,7 @@ class ImageEncoder(nn.Module):
         w16, w8, w4, w2 = config.decoder_widths
         self.backbone = Backbone(config.widths, config.depths)
         self.coarsest = nn.Conv2d(e, config.context_width, 1)
-        self.context = GlobalContext(config.context_width, config.image_size // 32, layers=2)
+        self.context = GlobalContext(config.context_width, config.image_size // 32)
         self.norm = nn.LayerNorm(config.context_width)
         self.place = nn.Linear(config.context_width, config.places)
         self.spread = nn.Conv2d(config.context_width, w16, 1, bias=False)
@@ -169,18 +174,7 @@ class TextEncoder(nn.Module):
         self.word = nn.Embedding(config.vocabulary_size, width, padding_idx=PAD)
         self.position = nn.Parameter(torch.zeros(1, words, width))
         nn.init.normal_(self.word.weight, std=0.5)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width,
-                4,
-                2 * width,
-                dropout=0.0,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(2)
-        )
+        self.layers = _attending(width)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, words: Tensor) -> Tensor:
@@ -282,11 +276,11 @@ class CompactNetwork(nn.Module):
         self.smooth = nn.Conv2d(e2, e2, 3, padding=1, bias=False)
         self.at2 = Steered(e2, text)
         self.to8, self.to4, self.to2 = Rise(e16, e8), Rise(e8, e4), Rise(e4, e2)
-        self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)  # (2 x 2 pixels each)
+        self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)  # two times two pixels each
         self.presence = PresenceHead(e16, text)
 
-    def decode(self, features: ImageFeatures, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Join N images with N phrases, pair by pair.
+    def decode(self, features: ImageFeatures, text: Tensor) -> Tensor:
+        """The masks of N phrases in N images, pair by pair.
 
         Parameters
         ----------
@@ -296,23 +290,22 @@ class CompactNetwork(nn.Module):
 
         Returns
         -------
-        logits : (N, S, S) Tensor
-            Of the mask, at the working resolution.
-        presence : (N,) Tensor
-            Logit that the object is in the image; not calibrated.
+        (N, S, S) Tensor
+            Logits, at the working resolution.
         """
         at2, at4, at8, at16 = features.skips
         x = self.at16(at16, text)
         x = self.at8(self.to8(x) + at8, text)
         x = self.at4(self.to4(x) + at4, text)
         x = F.relu(self.at2(self.smooth(self.to2(x) + at2), text))
-        logits = F.pixel_shuffle(self.to_mask(x), 2)
-        return logits[:, 0], self.presence(features.tokens, text)
+        return F.pixel_shuffle(self.to_mask(x), 2)[:, 0]
 
     def forward(
         self, images: Tensor, words: Tensor, image_index: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Mask logits, presence logits and place logits for phrases about a batch of images.
+
+        Presence: whether the object is in the image at all; not calibrated.
 
         Parameters
         ----------
@@ -321,6 +314,6 @@ class CompactNetwork(nn.Module):
         image_index : (P,) Tensor of int64
             Which image each phrase is about.
         """
-        features = self.encode_image(images)
-        logits, presence = self.decode(features.take(image_index), self.encode_text(words))
-        return logits, presence, features.place_logits
+        features, text = self.encode_image(images), self.encode_text(words)
+        asked = features.take(image_index)
+        return self.decode(asked, text), self.presence(asked.tokens, text), features.place_logits

@@ -21,7 +21,7 @@ from parser_model.presence import Calibration
 from parser_model.training.phrases import canonical_phrase
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
 
-_MEMORY_BYTES = 256 * 2**20  # about 80 images of 3.2 MB
+_MEMORY_BYTES = 256 * 2**20  # about 100 images of 2.5 MB
 _IMAGES_AT_ONCE = 8  # more gain nothing on a CPU and take memory
 _SURE_OF_MODALITY = 0.6
 _PEAK_PIXELS = 50  # at the working size
@@ -152,7 +152,9 @@ class CompactParser:
                 continue
             places = [self._place_for(t, encoded[i], modality, site) for i, t in known]
             texts = [canonical_phrase(t, p) for (_, t), p in zip(known, places, strict=True)]
-            logits, scores = self._decode([encoded[i] for i, _ in known], texts)
+            logits, scores = self._decode(
+                [encoded[i] for i, _ in known], texts, [t for _, t in known]
+            )
             for row, (i, target) in enumerate(known):
                 rows[i][column] = self._judge(
                     phrase,
@@ -210,17 +212,25 @@ class CompactParser:
         return [(one, i in new) for i, one in enumerate(known) if one is not None]
 
     @torch.inference_mode()
-    def _decode(self, encoded: Sequence[_Encoded], texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Mask logits (N, S, S) and presence logits (N,) of N images, one text each."""
+    def _decode(
+        self, encoded: Sequence[_Encoded], texts: Sequence[str], names: Sequence[str]
+    ) -> tuple[Tensor, Tensor]:
+        """Mask logits (N, S, S) and presence logits (N,) of N images, one text and name each.
+
+        The mask is of the text, which says where to look. Whether the object is there is asked by
+        its bare name: on validation images that tells present from absent better.
+        """
         features = [one.features for one in encoded]
         together = features[0] if len(features) == 1 else ImageFeatures.joined(features)
-        different = list(dict.fromkeys(texts))
+        different = list(dict.fromkeys((*texts, *names)))
         words = torch.from_numpy(self._weights.vocabulary.encode(different)).to(self._device)
         with self._autocast():
             vectors = self._network.encode_text(words)
-            if len(texts) > 1:
-                vectors = vectors[[different.index(text) for text in texts]]
-            logits, presence = self._network.decode(together, vectors)
+            asked, named = (
+                vectors[[different.index(text) for text in several]] for several in (texts, names)
+            )
+            logits = self._network.decode(together, asked)
+            presence = self._network.presence(together.tokens, named)
         return logits.float().cpu(), presence.float().cpu()
 
     def _judge(
@@ -275,7 +285,7 @@ class CompactParser:
         """Raw presence evidence (5,) of a target in an image, for fitting a calibration."""
         encoded, _ = self._encode([ParsedImage(image)])[0]
         place = self._place_for(target, encoded, modality, None)
-        logits, scores = self._decode([encoded], [canonical_phrase(target, place)])
+        logits, scores = self._decode([encoded], [canonical_phrase(target, place)], [target])
         return self._evidence(target, logits[0], float(scores[0]), encoded)
 
     def words_as_typed(self) -> RawWords:

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from parser_model.compact.network import CompactNetwork
+from parser_model.errors import RequestError
 from parser_model.training.batches import Batch
 
+ENCODERS = ("imagenet", "random")
 _SEEN_PIXELS = 8.0
 _GENTLE = ("backbone", "context", "encode_text", "presence", "place")
 
@@ -104,6 +106,10 @@ class TrainingPlan:
     validate_every: float = 0.1
     validation_images: int = 90
     save_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ENCODERS:
+            raise RequestError(f"encoder cannot be '{self.encoder}'; use {', '.join(ENCODERS)}.")
 
     @classmethod
     def for_device(cls, device: str) -> TrainingPlan:

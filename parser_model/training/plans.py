@@ -160,8 +160,8 @@ def _sizes(model: str, given: Any, path: Path) -> dict[str, Any]:
         raise RequestError(f"{', '.join(forbidden)} of [network] follow from the ontology.")
     template = CompactConfig(vocabulary_size=1, places=1)
     filled = _filled(template, given, f"[network] of {path.name}")
-    if filled.image_size % 16:
-        raise RequestError(f"image_size in [network] of {path.name} must be a multiple of 16.")
+    if filled.image_size % 32:
+        raise RequestError(f"image_size in [network] of {path.name} must be a multiple of 32.")
     return {name: getattr(filled, name) for name in given}
 
 

@@ -41,7 +41,9 @@ def tiny():
         vocabulary_size=len(words),
         places=len(ontology().places),
         image_size=64,
-        widths=(8, 16, 16, 16),
+        widths=(8, 8, 8, 8, 16, 16, 16, 16),
+        depths=(1,) * 7,
+        context_width=16,
         decoder_widths=(16, 16, 16, 8),
         text_width=16,
     )
@@ -136,14 +138,14 @@ def test_equal_images_of_one_call_are_encoded_once():
 
 
 def test_a_stack_is_remembered_only_where_it_fits():
-    few = load_fresh(memory_bytes=10 * 2**20)  # room for three images of about 3.2 MB
+    few = load_fresh(memory_bytes=8 * 2**20)  # room for three images of about 2.5 MB
     pictures = slices(3)
     for stack_size, remembered in ((3, True), (4, False)):
         few._memory.clear()
         stack = [ParsedImage(picture, stack_size=stack_size) for picture in pictures]
         few.parse(stack, ["liver"])
         assert few.parse(stack, ["spleen"])[0][0].encoded is not remembered
-        assert few._memory.held_bytes <= 10 * 2**20
+        assert few._memory.held_bytes <= 8 * 2**20
 
 
 def test_modality_is_recognised(parser, retina):

@@ -181,16 +181,36 @@ def test_pixels_are_those_of_the_files_held_or_read(folder, monkeypatch):
             assert np.array_equal(masks[row, 0].numpy() > 0.5, mask)
 
 
-def test_as_many_phrases_are_asked_about_every_image(folder):
-    plan = replace(loop.TrainingPlan(), images=4, prompts=3)
+def test_every_image_is_asked_about_and_as_much_in_every_step(folder):
+    plan = replace(loop.TrainingPlan(), images=4, prompts=2.5)
     samples = read_folder(folder, "train")
     batch = Batches(samples, ontology(), build_vocabulary(ontology()), plan, 64).next(32)
     assert batch.images.shape == (4, 3, 32, 32)
-    assert batch.masks.shape == (12, 32, 32)
-    assert batch.owners.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    assert batch.present[::3].all()
+    assert batch.masks.shape == (10, 32, 32)
+    assert batch.words.shape[0] == batch.present.shape[0] == 10
+    owners = batch.owners.tolist()
+    assert owners == sorted(owners)
+    assert set(owners) == {0, 1, 2, 3}
+    # Each of these images has one target: what is asked beyond it is absent.
+    assert batch.present.tolist() == [o not in owners[:i] for i, o in enumerate(owners)]
     assert (batch.masks[~batch.present] == 0).all()
     assert 0 < batch.masks.max() <= 1
+
+
+def test_no_step_asks_for_the_same_mask_twice_while_there_are_others(tmp_path):
+    places = Place("X-Ray", "chest")
+    masks = {"left lung": tmp_path / "l.png", "right lung": tmp_path / "r.png"}
+    for path in (tmp_path / "x.png", *masks.values()):
+        Image.fromarray(np.full((8, 8), 255, np.uint8)).save(path)
+    samples = [Sample(tmp_path / "x.png", places, masks)]
+    for share, doubles in ((0.0, 1), (1.0, 0)):
+        plan = replace(loop.TrainingPlan(), images=1, prompts=3, negative_share=share)
+        batches = Batches(samples, ontology(), build_vocabulary(ontology()), plan, 32)
+        asked = batches._questions([(0, "left lung")])
+        there = [target for _, target, present in asked if present]
+        assert len(asked) == 3
+        assert len(there) - len(set(there)) == doubles  # the first again, in other words
+        assert sum(not present for *_, present in asked) == 2 * share
 
 
 def test_what_left_the_image_is_judged_neither_present_nor_absent():
@@ -209,7 +229,7 @@ def test_what_left_the_image_is_judged_neither_present_nor_absent():
 
 def test_small_images_come_first_and_full_ones_last():
     sizes = [loop.working_size(share, 256, loop.TrainingPlan().sizes) for share in (0.0, 0.5, 0.9)]
-    assert sizes == [160, 208, 256]
+    assert sizes == [192, 224, 256]
     rates = [loop.learning_rate(share, 1.0) for share in (0.0, 0.03, 0.5, 1.0)]
     assert rates[0] < rates[1] == pytest.approx(1.0)
     assert rates[3] == pytest.approx(0.0)

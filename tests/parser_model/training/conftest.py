@@ -13,6 +13,7 @@ TINY_TOML = """
 model = "compact"
 
 [plan]
+encoder = "random"
 images = 4
 validation_images = 2
 report_every = 1
@@ -20,7 +21,9 @@ validate_every = 0.5
 
 [network]
 image_size = 64
-widths = [8, 16, 16, 16]
+widths = [8, 8, 8, 8, 16, 16, 16, 16]
+depths = [1, 1, 1, 1, 1, 1, 1]
+context_width = 16
 decoder_widths = [16, 16, 16, 8]
 text_width = 16
 """

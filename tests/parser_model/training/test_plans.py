@@ -28,7 +28,7 @@ def test_names_and_files(tmp_path):
         CT = 1
         [network]
         image_size = 320
-        widths = [32, 64, 128, 256]
+        decoder_widths = [160, 96, 64, 32]
         """,
     )
     assert read.model == "compact"
@@ -36,7 +36,7 @@ def test_names_and_files(tmp_path):
     assert read.plan.sizes == ((0.5, 0.75), (1.0, 1.0))
     assert read.plan.shares == {"CT": 1.0}
     assert read.plan.learning_rate == TrainingPlan().learning_rate
-    assert read.sizes == {"image_size": 320, "widths": (32, 64, 128, 256)}
+    assert read.sizes == {"image_size": 320, "decoder_widths": (160, 96, 64, 32)}
     full = config(tmp_path, 'model = "biomedparse"\n[plan]\nfreeze = ["backbone"]')
     assert full.plan.freeze == ("backbone",)
 
@@ -54,10 +54,11 @@ def test_numbers_of_the_command_line_go_before_the_files(tmp_path):
         ("plam = 5", "unknown keys plam"),
         ("[plan]\nminutes = 'long'", "minutes in .* cannot be 'long'"),
         ("[plan]\nimages = 2.5", "images in .* cannot be 2.5"),
+        ("[plan]\nencoder = 'photos'", "encoder cannot be 'photos'; use imagenet, random"),
         ("[plan]\nseed = true", "seed in .* cannot be True"),
         ("[plan]\nsizes = [[0.5]]", "sizes in .* cannot be"),
         ("[network]\nwidths = [1, 2]", "widths in .* cannot be"),
-        ("[network]\nimage_size = 100", "multiple of 16"),
+        ("[network]\nimage_size = 100", "multiple of 32"),
         ("[network]\nplaces = 3", "places .* follow from the ontology"),
         ("model = 'large'", "Unknown model 'large'"),
         ("model = 'biomedparse'\n[network]\nimage_size = 64", "is for compact"),
