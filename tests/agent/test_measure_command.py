@@ -319,7 +319,7 @@ from agent.cli import main
 from tests.shapes_parser import ShapesParser
 class Slow(ShapesParser):
     def parse(self, *a, **k):
-        time.sleep(0.1)
+        time.sleep(0.3)
         return super().parse(*a, **k)
 parser = Slow({"liver": [(10, 10, 30, 40), (50, 50, 56, 56)]})
 measure_command.chosen_parser = lambda settings: parser
