@@ -66,7 +66,10 @@ def start_from_imagenet(backbone: Backbone, path: Path | None = None) -> None:
             _fill(block.depthwise, tensors, f"{where}_depthwise_conv", f"{where}_bn1")
             _fill(block.project, tensors, f"{where}_project_conv", f"{where}_bn2")
     except (OSError, UnpicklingError, KeyError, RuntimeError, ValueError) as error:
-        raise SetupError(f"{path.name} does not fit this backbone: {error}.") from error
+        raise SetupError(
+            f"{path.name} does not fit this backbone: {error}. Leave widths and depths of "
+            '[network] as they are, or set encoder = "random" in [plan].'
+        ) from error
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from parser_model.compact.text import Vocabulary
 from parser_model.errors import SetupError
 from parser_model.ontology import Place
 
-_FORMAT = "parsechat-compact-2"
+_FORMAT, _BEFORE = "parsechat-compact-2", "parsechat-compact-1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,11 @@ def load_weights(path: Path) -> CompactWeights:
     try:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
+            if metadata.get("format") == _BEFORE:
+                raise SetupError(
+                    f"{path.name} holds weights of the compact parser as it was before; train them "
+                    "again with this version."
+                )
             if metadata.get("format") != _FORMAT:
                 raise SetupError(f"{path.name} does not hold weights of the compact parser.")
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118

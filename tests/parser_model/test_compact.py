@@ -9,6 +9,7 @@ import pytest
 import skimage
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from parser_model import ParsedImage, Parser, Recogniser, RequestError, SetupError, load_parser
 from parser_model.compact.network import CompactConfig, CompactNetwork
@@ -272,3 +273,10 @@ def test_the_network_can_be_asked_in_raw_words(parser, retina):
     assert raw.evidence(retina, "optic disc").shape == (4,)
     with pytest.raises(RequestError, match="list of phrases"):
         raw.parse([retina], "optic disc")
+
+
+def test_weights_of_the_network_before_are_told_from_other_files(tmp_path):
+    path = tmp_path / "old.safetensors"
+    save_file({"x": torch.zeros(1)}, path, metadata={"format": "parsechat-compact-1"})
+    with pytest.raises(SetupError, match="as it was before; train them again"):
+        load_weights(path)
