@@ -65,11 +65,6 @@ class Machine:
             return cls(device, "bf16" if gain >= _WORTH_IT else "fp32")
         return cls(device, "bf16" if precision == "bf16" else "fp32")
 
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """How images lie in memory: a GPU's group normalisation wants channel after channel."""
-        return torch.contiguous_format if self.device == "cuda" else torch.channels_last
-
     def mixed(self) -> AbstractContextManager[object]:
         """A context in which layers run in the machine's precision."""
         if self.precision == "fp32":

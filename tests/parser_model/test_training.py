@@ -14,7 +14,15 @@ from parser_model.compact.text import build_vocabulary
 from parser_model.ontology import Place, ontology
 from parser_model.presence import EVIDENCE
 from parser_model.training import loop
-from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
+from parser_model.training.augment import (
+    Draws,
+    appearance,
+    flips_for,
+    geometry,
+    grids,
+    retextured,
+    warp,
+)
 from parser_model.training.batches import Batch, Batches
 from parser_model.training.data import (
     COMPLETE_SOURCES,
@@ -148,9 +156,23 @@ def test_masks_follow_the_geometry_and_grey_stays_grey():
     grid = grids(matrix, 64, generator, strength=1.0)
     moved, mask = warp(image, grid), warp(image[:, :1], grid)
     assert torch.allclose(moved[:, :1], mask)
-    changed = appearance(moved, torch.zeros(4, dtype=torch.bool), generator)
-    assert changed.min() >= 0
-    assert changed.max() <= 1
+    for _ in range(20):  # often enough that each change is made
+        changed = appearance(moved, torch.zeros(4, dtype=torch.bool), generator)
+        assert changed.min() >= 0
+        assert changed.max() <= 1
+
+
+def test_another_texture_keeps_brightness_contrast_and_the_kind_of_image():
+    generator = torch.Generator().manual_seed(0)
+    x = 0.4 + 0.2 * torch.rand(6, 3, 32, 32, generator=generator)
+    x[:, :, 8:24, 8:24] += 0.15
+    x[:3] = x[:3].mean(1, keepdim=True)
+    grey = torch.tensor([True] * 3 + [False] * 3).view(-1, 1, 1, 1)
+    y = retextured(x, grey, Draws(6, generator))
+    assert torch.allclose(y.mean((1, 2, 3)), x.mean((1, 2, 3)), atol=0.02)
+    assert torch.allclose(y.std((1, 2, 3)), x.std((1, 2, 3)), atol=0.02)
+    assert torch.allclose(y[:3], y[:3, :1].expand(-1, 3, -1, -1), atol=1e-6)
+    assert (y - x).abs().mean((1, 2, 3)).max() > 0.02  # and yet some look different
 
 
 def test_bends_move_masks_and_images_alike_and_can_be_left_out():
@@ -228,8 +250,8 @@ def test_what_left_the_image_is_judged_neither_present_nor_absent():
 
 
 def test_small_images_come_first_and_full_ones_last():
-    sizes = [loop.working_size(share, 256, loop.TrainingPlan().sizes) for share in (0.0, 0.5, 0.9)]
-    assert sizes == [192, 224, 256]
+    sizes = [loop.working_size(share, 384, loop.TrainingPlan().sizes) for share in (0.0, 0.5, 0.9)]
+    assert sizes == [192, 256, 384]
     rates = [loop.learning_rate(share, 1.0) for share in (0.0, 0.03, 0.5, 1.0)]
     assert rates[0] < rates[1] == pytest.approx(1.0)
     assert rates[3] == pytest.approx(0.0)
