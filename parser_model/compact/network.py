@@ -33,8 +33,8 @@ class CompactConfig:
         Channels of the backbone's stem and seven stages, and blocks in each stage.
     context_width : int
         Of the transformer over the coarsest map.
-    decoder_widths : tuple of int
-        Channels at strides 16, 8, 4 and 2 of the decoder.
+    decoder_widths, decoder_depths : tuple of int
+        Channels and blocks at strides 16, 8, 4 and 2 of the decoder.
     text_width : int
         Width of the text encoder and of the phrase vector.
     vocabulary_size : int
@@ -45,11 +45,12 @@ class CompactConfig:
 
     vocabulary_size: int
     places: int
-    image_size: int = 256
+    image_size: int = 384
     widths: tuple[int, int, int, int, int, int, int, int] = (32, 16, 24, 40, 80, 112, 192, 320)
     depths: tuple[int, int, int, int, int, int, int] = (1, 2, 2, 3, 3, 4, 1)
     context_width: int = 192
-    decoder_widths: tuple[int, int, int, int] = (128, 96, 48, 16)
+    decoder_widths: tuple[int, int, int, int] = (128, 96, 64, 24)
+    decoder_depths: tuple[int, int, int, int] = (2, 2, 2, 1)
     text_width: int = 160
 
     def as_dict(self) -> dict[str, object]:
@@ -241,13 +242,19 @@ class Rise(nn.Module):
 
 
 class PresenceHead(nn.Module):
-    """The phrase looks over the image's tokens and says whether its object is there (a logit)."""
+    """The phrase looks over the image's tokens and says whether its object is there (a logit).
+
+    Half of what it sees is left out in training: without that it learns the training images by
+    heart, since "is it there" is one bit an image and phrase.
+    """
 
     def __init__(self, image: int, text: int, width: int = 128) -> None:
         super().__init__()
         self.query = nn.Linear(text, width)
         self.attend = nn.MultiheadAttention(width, 4, kdim=image, vdim=image, batch_first=True)
-        self.decide = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1))
+        self.decide = nn.Sequential(
+            nn.Dropout(0.5), nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1)
+        )
 
     def forward(self, tokens: Tensor, text: Tensor) -> Tensor:
         query = self.query(text)[:, None]
@@ -270,11 +277,10 @@ class CompactNetwork(nn.Module):
         text = config.text_width
         self.encode_image = ImageEncoder(config)
         self.encode_text = TextEncoder(config)
-        self.at16, self.at8, self.at4 = (
-            SteeredBlocks(width, text, depth) for width, depth in ((e16, 2), (e8, 2), (e4, 1))
+        self.at16, self.at8, self.at4, self.at2 = (
+            SteeredBlocks(width, text, depth)
+            for width, depth in zip(config.decoder_widths, config.decoder_depths, strict=True)
         )
-        self.smooth = nn.Conv2d(e2, e2, 3, padding=1, bias=False)
-        self.at2 = Steered(e2, text)
         self.to8, self.to4, self.to2 = Rise(e16, e8), Rise(e8, e4), Rise(e4, e2)
         self.to_mask = nn.Conv2d(e2, 4, 3, padding=1)  # two times two pixels each
         self.presence = PresenceHead(e16, text)
@@ -297,7 +303,7 @@ class CompactNetwork(nn.Module):
         x = self.at16(at16, text)
         x = self.at8(self.to8(x) + at8, text)
         x = self.at4(self.to4(x) + at4, text)
-        x = F.relu(self.at2(self.smooth(self.to2(x) + at2), text))
+        x = self.at2(self.to2(x) + at2, text)
         return F.pixel_shuffle(self.to_mask(x), 2)[:, 0]
 
     def forward(

@@ -139,14 +139,14 @@ def test_equal_images_of_one_call_are_encoded_once():
 
 
 def test_a_stack_is_remembered_only_where_it_fits():
-    few = load_fresh(memory_bytes=8 * 2**20)  # room for three images of about 2.5 MB
+    few = load_fresh(memory_bytes=24 * 2**20)  # room for three images of about 7.4 MB
     pictures = slices(3)
     for stack_size, remembered in ((3, True), (4, False)):
         few._memory.clear()
         stack = [ParsedImage(picture, stack_size=stack_size) for picture in pictures]
         few.parse(stack, ["liver"])
         assert few.parse(stack, ["spleen"])[0][0].encoded is not remembered
-        assert few._memory.held_bytes <= 8 * 2**20
+        assert few._memory.held_bytes <= 24 * 2**20
 
 
 def test_modality_is_recognised(parser, retina):
