@@ -54,7 +54,9 @@ class ScaledConv(nn.Module):
             padding = 0
         weight = self.weight * self.scale[:, None, None, None]
         x = F.conv2d(x, weight, self.shift, self.stride, padding, 1, self.groups)
-        return x if self.linear else F.relu6(x)
+        if self.linear:
+            return x
+        return F.relu6(x, inplace=not torch.is_grad_enabled())  # no gradient needs what was before
 
 
 class InvertedResidual(nn.Module):

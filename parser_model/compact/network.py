@@ -214,7 +214,8 @@ class SteeredBlock(nn.Module):
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         y = self.steered(self.filter(x), text)
-        return x + self.narrow(F.relu(self.widen(y)))
+        wide = self.widen(y)
+        return x + self.narrow(F.relu(wide, inplace=not torch.is_grad_enabled()))
 
 
 class SteeredBlocks(nn.Module):

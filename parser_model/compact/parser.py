@@ -243,8 +243,8 @@ class CompactParser:
         encoded: _Encoded,
         fresh: bool,
     ) -> ParsedObject:
-        probability = torch.sigmoid(_resize(logits, pixels.shape[:2])).numpy()
-        mask = probability > 0.5
+        probability = torch.sigmoid(_resize(logits, pixels.shape[:2]))
+        mask = (probability > 0.5).numpy()
         presence = None
         present = bool(mask.any())
         if self._calibration is not None:
@@ -254,7 +254,7 @@ class CompactParser:
         if not present:
             mask = np.zeros_like(mask)
         return ParsedObject(
-            phrase, target, probability.astype(np.float16), mask, presence, present, fresh
+            phrase, target, probability.half().numpy(), mask, presence, present, fresh
         )
 
     def _evidence(
