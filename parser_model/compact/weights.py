@@ -77,7 +77,7 @@ def load_weights(path: Path) -> CompactWeights:
     try:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
-            if metadata.get("format") == _BEFORE:
+            if metadata.get("format") == _BEFORE or _is_coarse(metadata):
                 raise SetupError(
                     f"{path.name} holds weights of the compact parser as it was before; train them "
                     "again with this version."
@@ -101,3 +101,8 @@ def load_weights(path: Path) -> CompactWeights:
         record=json.loads(metadata["record"]),
         sha256=file_sha256(path),
     )
+
+
+def _is_coarse(metadata: dict[str, str]) -> bool:
+    """Whether the weights are of the decoder without depths, which had the same format."""
+    return metadata.get("format") == _FORMAT and "decoder_depths" not in metadata["config"]

@@ -275,8 +275,15 @@ def test_the_network_can_be_asked_in_raw_words(parser, retina):
         raw.parse([retina], "optic disc")
 
 
-def test_weights_of_the_network_before_are_told_from_other_files(tmp_path):
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"format": "parsechat-compact-1"},
+        {"format": "parsechat-compact-2", "config": '{"decoder_widths": [128, 96, 48, 16]}'},
+    ],
+)
+def test_weights_of_the_network_before_are_told_from_other_files(tmp_path, metadata):
     path = tmp_path / "old.safetensors"
-    save_file({"x": torch.zeros(1)}, path, metadata={"format": "parsechat-compact-1"})
+    save_file({"x": torch.zeros(1)}, path, metadata=metadata)
     with pytest.raises(SetupError, match="as it was before; train them again"):
         load_weights(path)
