@@ -18,7 +18,8 @@ from parser_model.compact.text import Vocabulary
 from parser_model.errors import SetupError
 from parser_model.ontology import Place
 
-_FORMAT, _BEFORE = "parsechat-compact-2", "parsechat-compact-1"
+_FORMAT = "parsechat-compact-3"
+_BEFORE = ("parsechat-compact-1", "parsechat-compact-2")  # of other networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def load_weights(path: Path) -> CompactWeights:
     try:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
-            if metadata.get("format") == _BEFORE or _is_coarse(metadata):
+            if metadata.get("format") in _BEFORE:
                 raise SetupError(
                     f"{path.name} holds weights of the compact parser as it was before; train them "
                     "again with this version."
@@ -101,8 +102,3 @@ def load_weights(path: Path) -> CompactWeights:
         record=json.loads(metadata["record"]),
         sha256=file_sha256(path),
     )
-
-
-def _is_coarse(metadata: dict[str, str]) -> bool:
-    """Whether the weights are of the decoder without depths, which had the same format."""
-    return metadata.get("format") == _FORMAT and "decoder_depths" not in metadata["config"]

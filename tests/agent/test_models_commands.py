@@ -239,7 +239,7 @@ def test_a_calibration_of_other_weights_is_not_borrowed(run, here, labelled):
 
 
 def test_what_the_user_fits_for_the_bundled_parser_counts_first(run, labelled):
-    code, out, _ = run("models", "calibrate", "compact", "--data", labelled, "--only", "presence")
+    code, out, _ = run("models", "calibrate", "compact", "--data", labelled)
     assert code == 0
     assert "AUROC" in out
     loading._compact.cache_clear()
