@@ -29,6 +29,7 @@ SOURCES = {
 MODALITIES = {"fundus": "retinal photograph", "endoscope": "endoscopy", "X-Ray": "X-ray"}
 _MOST_VIEWS = 3  # slices of one volume beside one answer
 _LENGTHS = ("mm", "mm2", "mm3", "cm", "cm2", "mL", "um", "1/mm2")
+_SHARES = ("fraction_of_image", "fraction_inside")  # percentages that count pixels
 
 _TOOLS = {
     "segment": "Find",
@@ -101,15 +102,16 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def source_of(unit: str, spacing_source: str | None) -> str:
-    """Say where a unit comes from."""
+def source_of(unit: str, spacing_source: str | None, name: str = "") -> str:
+    """Say where the unit of a measurement comes from; of a percentage, per cent of what."""
     if unit in _LENGTHS:
         return SOURCES.get(spacing_source or "", (spacing_source or "").replace("-", " "))
+    if unit == "percent":
+        return "share of pixels" if name in _SHARES else "from two measurements"
     return {
         "px": "pixels of the picture",
         "px2": "pixels of the picture",
         "HU": "the file (CT rescale)",
-        "percent": "share of pixels",
     }.get(unit, "")
 
 
@@ -269,5 +271,5 @@ def _row(item: Measurement, spacing_source: str | None, compared: str) -> dict[s
         "about": compared,
         "value": value,
         "range": spread.removesuffix(")"),
-        "source": source_of(item.unit, spacing_source),
+        "source": source_of(item.unit, spacing_source, item.name),
     }

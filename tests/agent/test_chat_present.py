@@ -99,6 +99,8 @@ def test_where_units_come_from() -> None:
     assert "detector" in present.source_of("cm", "dicom-imager-pixel-spacing")
     assert present.source_of("px2", None) == "pixels of the picture"
     assert present.source_of("1", None) == ""
+    assert present.source_of("percent", None, "fraction_of_image") == "share of pixels"
+    assert present.source_of("percent", None, "ejection_fraction") == "from two measurements"
 
 
 def test_the_finished_answer_marks_what_is_unverified(session: ChatSession) -> None:
