@@ -46,17 +46,16 @@ class ScaledConv(nn.Module):
         self.kernel, self.stride, self.groups, self.linear = kernel, stride, groups, linear
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = self.kernel // 2
-        if self.stride > 1:
-            before = (self.kernel - self.stride) // 2
-            after = self.kernel - self.stride - before
-            x = F.pad(x, (before, after, before, after))
-            padding = 0
+        strided = self.stride > 1
+        padding = self.kernel // 2 + strided
         weight = self.weight * self.scale[:, None, None, None]
         x = F.conv2d(x, weight, self.shift, self.stride, padding, 1, self.groups)
+        if strided:  # as "SAME" but for a first row and column: cheaper than a padded copy of x
+            x = x[:, :, 1:, 1:]
         if self.linear:
             return x
-        return F.relu6(x, inplace=not torch.is_grad_enabled())  # no gradient needs what was before
+        # No gradient needs what was before; of a part of a map a whole copy is better.
+        return F.relu6(x, inplace=not (strided or torch.is_grad_enabled()))
 
 
 class InvertedResidual(nn.Module):

@@ -199,7 +199,7 @@ class Steered(nn.Module):
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
         scale, shift = self.film(text)[:, :, None, None].chunk(2, dim=1)
-        return self.norm(x) * (1 + scale) + shift
+        return torch.addcmul(shift, self.norm(x), 1 + scale)
 
 
 class SteeredBlock(nn.Module):
