@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,12 +54,10 @@ def endpoint_errors() -> Iterator[None]:
     """Turn an endpoint's failures into one sentence; nothing of its reply is repeated."""
     import httpx
 
-    try:
-        import openai
-
-        failures: tuple[type[Exception], ...] = (openai.OpenAIError, httpx.HTTPError)
-    except ImportError:
-        failures = (httpx.HTTPError,)
+    failures: tuple[type[Exception], ...] = (httpx.HTTPError,)
+    client = sys.modules.get("openai")  # loading it takes a second, and offline nobody asks it
+    if client is not None:
+        failures = (client.OpenAIError, httpx.HTTPError)
     try:
         yield
     except failures as error:

@@ -21,6 +21,7 @@ from parser_model.biomedparse.config import BiomedParseConfig
 from parser_model.biomedparse.entries import Shapes, unused_groups
 from parser_model.biomedparse.network import BiomedParseNetwork
 from parser_model.biomedparse.precision import whole_float32
+from parser_model.blank import blank
 from parser_model.errors import SetupError
 
 _NAMED_AT_MOST = 12
@@ -81,7 +82,7 @@ def check_entries(found: Mapping[str, tuple[int, ...]], config: BiomedParseConfi
     CheckpointError
         If an entry is missing, unexpected or misshapen.
     """
-    with torch.device("meta"):
+    with blank():
         network = BiomedParseNetwork(config)
     wanted: Shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     for group in unused_groups(config).values():
@@ -135,7 +136,7 @@ def network_from_entries(
     if strange:
         raise CheckpointError((), (), strange)
     check_entries({name: tuple(value.shape) for name, value in entries.items()}, config)
-    with torch.device("meta"):
+    with blank():
         network = BiomedParseNetwork(config)
     network.requires_grad_(False).eval()
     if torch.device(device).type == "cuda":

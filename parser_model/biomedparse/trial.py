@@ -18,6 +18,7 @@ from parser_model.biomedparse.config import (
 )
 from parser_model.biomedparse.network import BiomedParseNetwork
 from parser_model.biomedparse.substitute import substitute_entries
+from parser_model.blank import blank
 
 # Every kind of layer of the real network, a few milliseconds of work.
 _SMALL: Final = BiomedParseConfig(
@@ -63,7 +64,7 @@ def _answers(device: str) -> list[Tensor]:
 
     Where queries may look is given, because one bit on the threshold would change all that follows.
     """
-    with torch.device("meta"):
+    with blank():
         shapes = {n: tuple(v.shape) for n, v in BiomedParseNetwork(_SMALL).state_dict().items()}
     network = network_from_entries(substitute_entries(shapes.items()), _SMALL, device=device)
     steps = torch.arange(2 * 3 * _SMALL.image_size**2)

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from parser_model.blank import blank
 from parser_model.compact.network import CompactConfig, CompactNetwork
 from parser_model.compact.text import Vocabulary
 from parser_model.errors import SetupError
@@ -90,7 +91,7 @@ def load_weights(path: Path) -> CompactWeights:
         config = CompactConfig(
             **{name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}  # type: ignore[arg-type]
         )
-        with torch.device("meta"):
+        with blank():
             network = CompactNetwork(config)
         network.load_state_dict(tensors, strict=True, assign=True)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:

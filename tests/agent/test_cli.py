@@ -242,6 +242,23 @@ def test_help_needs_neither_torch_nor_langchain():
     assert "Research use only" in done.stdout
 
 
+def test_an_offline_answer_loads_neither_an_endpoint_client_nor_symbolic_mathematics(tmp_path):
+    # Each takes seconds to load: the first answer came as late as its imports.
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "grey.png")
+    code = (
+        "import sys, agent.cli\n"
+        "try: agent.cli.main(['ask', 'grey.png', 'how large is the polyp?'])\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "needless = {'openai', 'aiohttp', 'sympy', 'torch._dynamo'} & set(sys.modules)\n"
+        "sys.exit(f'{needless}' if needless else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "polyp" in done.stdout
+
+
 def test_a_bug_is_told_with_an_id_and_without_a_traceback(run, monkeypatch):
     from agent import commands
 
