@@ -35,6 +35,7 @@ PALETTE: Final[tuple[Colour, ...]] = (
 )
 _BLACK, _WHITE = "#000000", "#FFFFFF"
 _LUMA = np.array([0.299, 0.587, 0.114])
+_COMPRESSION = 2  # of PNG: a fifth of the time that 6 takes, the files a seventh larger
 
 
 def colour_of(index: int) -> Colour:
@@ -125,7 +126,8 @@ def write_png(path: Path | str, array: NDArray[Any]) -> None:
     """Write (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA uint8 as PNG, without metadata."""
     if array.dtype != np.uint8:
         raise ValueError(f"a PNG is written from uint8, got {array.dtype}")
-    Image.fromarray(np.ascontiguousarray(array)).save(path, format="PNG")
+    picture = Image.fromarray(np.ascontiguousarray(array))
+    picture.save(path, format="PNG", compress_level=_COMPRESSION)
 
 
 def write_mask_png(path: Path | str, mask: Mask) -> None:
