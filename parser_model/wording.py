@@ -21,6 +21,8 @@ _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 _ONE_SPELLING = {
     "tumour": "tumor",
     "tumoural": "tumoral",
+    "peritumoural": "peritumoral",
+    "tumoural": "tumoral",
     "haemorrhage": "hemorrhage",
     "haemorrhagic": "hemorrhagic",
     "oedema": "edema",
@@ -193,7 +195,10 @@ class PlaceReader:
         return _read(tuple(words), self._inside)
 
     def names_within(self, words: Sequence[str]) -> Iterable[tuple[list[str], Stated]]:
-        """The words, then what is left when words of place are taken off, the most first."""
+        """The words, then what is left when words of place are taken off, the most first.
+
+        At last names with a site inside: "malignant breast tumor".
+        """
         if len(words) > _LONGEST:
             return
         starts = [(i, self.before(words[:i])) for i in range(len(words))]
@@ -204,8 +209,15 @@ class PlaceReader:
             for end, after in ends
             if before is not None and after is not None and start < end
         ]
-        for _, name, stated in sorted(found, key=lambda item: -item[0]):
+        found.sort(key=lambda item: -item[0])
+        for _, name, stated in found:
             yield name, stated
+        for _, name, stated in found:
+            for start in range(1, len(name) - 1):
+                for end in range(start + 1, len(name)):
+                    inside = self._inside.get(tuple(name[start:end]))
+                    if inside is not None and inside.sites:
+                        yield name[:start] + name[end:], stated | inside
 
 
 def _read(words: tuple[str, ...], known: Mapping[tuple[str, ...], Stated]) -> Stated | None:

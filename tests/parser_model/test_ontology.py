@@ -35,6 +35,10 @@ from parser_model.ontology import Ontology, covers, ontology, words_of
         ("hepatic organ tissue", "liver"),
         ("tumours of the meninges", "meningioma"),
         ("abdomen CT of the liver", "liver"),
+        ("peritumoural oedema", "edema"),
+        ("malignant breast tumour", "malignant tumor"),  # its site inside the name
+        ("benign breast lesion", "benign tumor"),
+        ("right chest lung", "right lung"),
     ],
 )
 def test_words_that_mean_a_target(phrase, target):
@@ -61,6 +65,7 @@ def test_words_that_mean_a_target(phrase, target):
         ("肺癌", "tumor"),
         ("前列腺", "prostate"),
         ("前列腺癌", "tumor"),
+        ("恶性乳腺肿瘤", "malignant tumor"),
         ("硬膜下血肿", "subdural hemorrhage"),
         ("CT肝脏", "liver"),
     ],
@@ -95,6 +100,7 @@ def test_unknown_words_are_never_mapped_to_the_nearest(phrase):
         *("pulmonary edema", "macular edema", "cardiac tumor", "tumor in the heart", "skin cancer"),
         *("cervical cancer", "retinal hemorrhage", "brain vessel", "polyp in the lung"),
         *("肺水肿", "心脏肿瘤", "脑血管", "皮肤癌"),
+        *("right brain ventricle", "malignant kidney tumor", "malignant skin lesion", "右脑室"),
     ],
 )
 def test_a_site_that_makes_it_something_else_is_not_taken_off(phrase):
