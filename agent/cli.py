@@ -320,8 +320,6 @@ def main(arguments: list[str] | None = None) -> None:
     """
     from typer.exceptions import TyperException
 
-    from parser_model.errors import ParsechatError
-
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(given or ["--help"], standalone_mode=False)
@@ -332,26 +330,28 @@ def main(arguments: list[str] | None = None) -> None:
         sentence = _one_line(error.format_message()).rstrip(".")
         print(f"{sentence}; see 'parsechat --help'.", file=sys.stderr)
         sys.exit(2)
-    except ParsechatError as error:
-        print(_one_line(str(error)), file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
-    except Exception as error:  # the last line of defence: a bug, told without its data
-        _report_bug(error)
-        sys.exit(1)
+    except Exception as error:  # the last line of defence
+        sys.exit(_failure(error))
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _report_bug(error: Exception) -> None:
+def _failure(error: Exception) -> int:
+    """Say what went wrong, a bug without its data; return the exit code."""
     from agent.bugs import log_bug
+    from parser_model.errors import ParsechatError  # brings NumPy: `--help` need not wait for it
 
+    if isinstance(error, ParsechatError):
+        print(_one_line(str(error)), file=sys.stderr)
+        return 2
     number = log_bug(error)
     print(f"Something broke inside parsechat (id {number}); nothing was changed.", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

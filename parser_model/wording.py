@@ -22,7 +22,6 @@ _ONE_SPELLING = {
     "tumour": "tumor",
     "tumoural": "tumoral",
     "peritumoural": "peritumoral",
-    "tumoural": "tumoral",
     "haemorrhage": "hemorrhage",
     "haemorrhagic": "hemorrhagic",
     "oedema": "edema",
