@@ -204,7 +204,11 @@ def evaluate(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", help="Draw best, median and worst of each modality: OUT.png."),
+        typer.Option(
+            "--sheet",
+            help="Draw best, median and worst of each modality, or how far presence is to be "
+            "believed: OUT.png.",
+        ),
     ] = None,
     precision: Precision = None,
     json: Json = False,

@@ -45,7 +45,7 @@ class Wanted:
     phrases : Path or None
         Table of users' words to ask in.
     sheet : Path or None
-        Where to draw examples.
+        Where to draw examples, or how far presence is to be believed.
 
     Raises
     ------
@@ -80,8 +80,10 @@ class Wanted:
                 "A folder of masks, or a model that is given boxes, knows no words and no "
                 "presence: it can only be scored with --what dice, without --phrases."
             )
-        if (self.phrases or self.sheet) and self.what != "dice":
-            raise RequestError("--phrases and --sheet go with --what dice.")
+        if self.phrases and self.what != "dice":
+            raise RequestError("--phrases goes with --what dice.")
+        if self.sheet and self.what not in ("dice", "presence"):
+            raise RequestError("--sheet goes with --what dice and --what presence.")
         if self.phrases and self.sheet:
             raise RequestError("--phrases and --sheet are two questions; ask one after the other.")
         if not self.ontology and self.what not in ("dice", "presence"):

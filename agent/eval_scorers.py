@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def scorer(
     phrases : Path, optional
         Ask in the words of this table instead of the targets' names.
     sheet : Path, optional
-        Where to draw best, median and worst outlines; with several sources each has its own.
+        Where to draw best, median and worst outlines, or how far presence is to be believed; with
+        several sources each has its own.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def scorer(
     if what == "dice":
         return _phrases_scorer(phrases) if phrases else _dice_scorer(data, sheet)
     if what == "presence":
-        return _presence, [
+        return _presence_scorer(sheet), [
             "A calibration that was fitted on these images flatters itself as it is shipped; "
             "'cross-fitted' judges each patient without having been fitted on. It is fitted to "
             "keep more than 95 % of what is there."
@@ -128,29 +130,45 @@ def _phrases_scorer(table: Path) -> tuple[Scorer, list[str]]:
     ]
 
 
-def _presence(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
+def _presence_scorer(sheet: Path | None) -> Scorer:
     from parser_model.calibrating import calibrate
     from parser_model.ontology import ontology
     from parser_model.presence import GivesEvidence
-    from tools.evaluating import NONSENSE_PHRASES, presence_report
+    from tools.evaluating import NONSENSE_PHRASES, presence_report, write_reliability
 
-    report = None
-    if source.table:  # what is shipped does not hold without it
-        report = presence_report(
-            source.parser, samples, ontology(), tell=source.tell, progress=step
-        )
-    cross = None
-    if isinstance(source.parser, GivesEvidence):
-        cross = calibrate(
+    number = count(1)
+
+    def score(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
+        fits = isinstance(source.parser, GivesEvidence)
+        if sheet and not fits:
+            raise RequestError(
+                f"Presence cannot be fitted for '{source.name}', so --sheet has nothing to draw."
+            )
+        report = None
+        if source.table:  # what is shipped does not hold without it
+            report = presence_report(
+                source.parser, samples, ontology(), tell=source.tell, progress=step
+            )
+        if not fits:
+            return {"as_shipped": report, "cross_fitted": None}
+        found = calibrate(
             source.parser,
             samples,
             ontology(),
             label="eval",
             nonsense=() if source.table else NONSENSE_PHRASES,
             progress=step,
-        ).as_dict()
+        )
+        cross = found.as_dict()
         cross.pop("calibration")
-    return {"as_shipped": report, "cross_fitted": cross}
+        scored: dict[str, Any] = {"as_shipped": report, "cross_fitted": cross}
+        if sheet:
+            path = _sheet_of(sheet, source.name, next(number))
+            write_reliability(path, source.name, found.reliability)
+            scored["sheet"] = str(path)
+        return scored
+
+    return score
 
 
 def _ranges(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def tables(document: dict[str, Any]) -> None:
     for table in show[document["what"]](results):
         console.print(table)
     about = _about_dice(results) if document["what"] == "dice" else []
-    for note in (*about, *document["notes"]):
+    drawn = [f"{n} is drawn in {r['sheet']}." for n, r in results.items() if "sheet" in r]
+    for note in (*about, *drawn, *document["notes"]):
         console.print(note, highlight=False)
 
 
@@ -107,8 +108,6 @@ def _about_dice(results: dict[str, Any]) -> Iterable[str]:
                     f"{name} is {gap['dice']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f}) from "
                     f"{first} in the headline, the same patients drawn for both."
                 )
-        if "sheet" in report:
-            yield f"{name}: best, median and worst outlines are drawn in {report['sheet']}."
 
 
 _COUNTED = ("missing", "resized", "refused")
@@ -166,7 +165,8 @@ def _went_wrong(row: dict[str, Any]) -> str:
 def _presence(results: dict[str, Any]) -> Iterable[Table]:
     table = _table("Presence", "", "asked", "objects", "decided rightly", "AUROC")
     for name, report in results.items():
-        for way, found in report.items():
+        for way in ("as_shipped", "cross_fitted"):
+            found = report[way]
             if found is None:
                 continue
             # The two reports say the same in different words: what was fitted here names its own.

@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from agent import eval_commands, eval_tables, models_commands
@@ -156,6 +158,29 @@ def test_every_score_is_one_document_and_a_table(run, capsys, data, blurred, wha
     assert "─" in capsys.readouterr().out
 
 
+def test_presence_is_drawn_against_what_was_there(run, data, blurred, tmp_path, monkeypatch):
+    seen = {"liver": 0.9, "lesion": 0.8}
+    monkeypatch.setattr(
+        blurred.__class__,
+        "evidence",
+        lambda _, image, target, modality=None: np.full(5, seen.get(target, 0.1)),
+        raising=False,
+    )
+    sheet = tmp_path / "new" / "presence.png"
+    given = ("eval", "--data", data, "--what", "presence", "--images", 40, "--sheet", sheet)
+    code, out, _ = run(*given)
+    assert code == 0
+    assert "compact is drawn in" in out
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 400
+
+
+def test_a_parser_whose_presence_cannot_be_fitted_has_nothing_to_draw(run, data, blurred):
+    code, out, err = run("eval", "--data", data, "--what", "presence", "--sheet", "x.png")
+    assert (code, out) == (2, "")
+    assert "Presence cannot be fitted for 'compact', so --sheet has nothing to draw." in err
+
+
 def test_fitted_ranges_are_kept(run, data, blurred, tmp_path, monkeypatch):
     calibrate = ("models", "calibrate", "compact", "--data", data, "--only", "ranges")
     code, out, _ = run(*calibrate, "--json")
@@ -209,7 +234,8 @@ def test_train_beside_val_teaches_the_spread_and_is_never_judged_by_it(
         (["--images", "0"], "above zero"),
         (["--parser", "sam:x", "--what", "modality"], "only be scored with --what dice"),
         (["--masks", "a=x", "--phrases", "x"], "without --phrases"),
-        (["--what", "ranges", "--sheet", "x.png"], "go with --what dice"),
+        (["--what", "ranges", "--sheet", "x.png"], "--sheet goes with --what dice"),
+        (["--what", "presence", "--phrases", "x"], "--phrases goes with --what dice"),
         (["--phrases", "x", "--sheet", "x.png"], "two questions"),
         (["--phrases", "nowhere.tsv"], "nowhere.tsv cannot be read as text"),
         (["--what", "modality", "--no-ontology"], "--no-ontology goes with"),

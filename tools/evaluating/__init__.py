@@ -14,6 +14,7 @@ from tools.evaluating.ranges import (
     range_tables,
     shipped_report,
 )
+from tools.evaluating.reliability import write_reliability
 from tools.evaluating.sheet import Example, examples, write_sheet
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "shipped_report",
     "surface_dice",
     "tolerance_px",
+    "write_reliability",
     "write_sheet",
 ]

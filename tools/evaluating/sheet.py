@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from parser_model.errors import FileError
 from parser_model.training.data import Sample, read_image
 from tools.evaluating.answers import Answer, Answers
 from tools.evaluating.overlap import Overlap
+from tools.evaluating.paper import FAINT, INK, PAPER, font, write_page
 from tools.overlay import draw_overlay
 
 RANKS = ("best", "median", "worst")
 _REFERENCE, _FOUND = "#56B4E9", "#E69F00"  # sky blue and orange, told apart by everyone
 _SIDE, _GAP, _CAPTION, _HEAD = 256, 12, 40, 64
 _LETTERS = 38  # of a line of a caption
-_PAPER, _INK, _FAINT = "#FFFFFF", "#1A1A1A", "#6A6A6A"
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def write_sheet(
     }
     rows = len(chosen) // len(RANKS)
     width = len(RANKS) * (_SIDE + _GAP) + _GAP
-    page = Image.new("RGB", (width, _HEAD + rows * (_SIDE + _CAPTION + _GAP)), _PAPER)
+    page = Image.new("RGB", (width, _HEAD + rows * (_SIDE + _CAPTION + _GAP)), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_GAP, 10), f"{source.name}: best, median and worst", fill=_INK, font=_font(18))
+    pen.text((_GAP, 10), f"{source.name}: best, median and worst", fill=INK, font=font(18))
     _key(pen, 38)
     for number, example in enumerate(chosen):
         row, column = divmod(number, len(RANKS))
@@ -81,12 +81,8 @@ def write_sheet(
         answer = answers[(example.score.image, example.score.target)]
         page.paste(Image.fromarray(_drawn(answer)), (left, top))
         for line, (text, colour) in enumerate(_caption(example)):
-            pen.text((left, top + _SIDE + 3 + 17 * line), text, fill=colour, font=_font(13))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        page.save(path, format="PNG")
-    except OSError:
-        raise FileError(f"The contact sheet {path.name} cannot be written there.") from None
+            pen.text((left, top + _SIDE + 3 + 17 * line), text, fill=colour, font=font(13))
+    write_page(path, page, "contact sheet")
 
 
 def _drawn(answer: Answer) -> NDArray[np.uint8]:
@@ -115,7 +111,7 @@ def _caption(example: Example) -> list[tuple[str, str]]:
     )
     return [
         (text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…", colour)
-        for text, colour in zip(lines, (_INK, _FAINT), strict=True)
+        for text, colour in zip(lines, (INK, FAINT), strict=True)
     ]
 
 
@@ -123,10 +119,6 @@ def _key(pen: ImageDraw.ImageDraw, y: int) -> None:
     x = _GAP
     for colour, text in ((_REFERENCE, "reference"), (_FOUND, "found")):
         pen.rectangle((x, y + 3, x + 12, y + 13), fill=colour)
-        pen.text((x + 18, y), text, fill=_INK, font=_font(13))
+        pen.text((x + 18, y), text, fill=INK, font=font(13))
         x += 110
-    pen.text((x, y), "parsechat: research use only, not for diagnosis", fill=_FAINT, font=_font(13))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    pen.text((x, y), "parsechat: research use only, not for diagnosis", fill=FAINT, font=font(13))
