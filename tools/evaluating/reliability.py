@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from PIL import Image, ImageDraw
 
+from parser_model.calibrating import Bin
 from tools.evaluating.paper import FAINT, INK, PAPER, font, write_page
 
 _SIDE, _LEFT, _TOP, _RIGHT, _BELOW = 480, 72, 84, 28, 64
@@ -16,23 +16,12 @@ _POINT, _GRID = "#0072B2", "#D8D8D8"
 _SMALLEST, _LARGEST = 4, 14  # radii in pixels, of one object and of all
 
 
-class Tenth(Protocol):
-    """Objects whose presence was said to lie in a tenth; see `parser_model.calibrating.Bin`."""
-
-    @property
-    def objects(self) -> int: ...
-    @property
-    def said(self) -> float | None: ...
-    @property
-    def there(self) -> float | None: ...
-
-
-def write_reliability(path: Path, name: str, tenths: Sequence[Tenth]) -> None:
+def write_reliability(path: Path, name: str, tenths: Sequence[Bin]) -> None:
     """Draw a reliability diagram and write it as PNG.
 
     A point for each tenth of presence that holds objects: to the right the mean that was said,
-    upwards the share that was there, its area and a number for how many objects. On the diagonal
-    presence is a probability.
+    upwards the share that was there; its size and the number beside it say how many objects. On
+    the diagonal presence is a probability.
 
     Raises
     ------
@@ -49,7 +38,7 @@ def write_reliability(path: Path, name: str, tenths: Sequence[Tenth]) -> None:
     points = [
         (_place(one.said, one.there), one.objects)
         for one in tenths
-        if one.objects and one.said is not None and one.there is not None
+        if one.said is not None and one.there is not None
     ]
     pen.line([place for place, _ in points], fill=_POINT, width=2)
     most = max((objects for _, objects in points), default=1)
