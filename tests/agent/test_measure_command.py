@@ -313,7 +313,9 @@ def _resident() -> int:
 
 
 SLOW_RUN = """
-import sys, time
+import signal, sys, time
+# Where tests run in a shell's background, Ctrl-C is ignored, and would be here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from agent import measure_command
 from agent.cli import main
 from tests.shapes_parser import ShapesParser
