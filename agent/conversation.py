@@ -174,6 +174,7 @@ class Conversation:
             See `ask`.
         """
         check_question(question)
+        self.case.close_batch()
         writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
         said: list[BaseMessage] = [HumanMessage(question)]
         start: Any = {"messages": [*self._messages, *said]}
@@ -195,7 +196,6 @@ class Conversation:
         # Only a finished turn is remembered: a stopped one would leave calls without answers,
         # which endpoints reject.
         self._messages += said
-        self.case.close_batch()
         self.turns.append(turn)
         yield TurnFinished(turn)
 

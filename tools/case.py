@@ -66,7 +66,7 @@ class Case:
         return name
 
     def close_batch(self) -> None:
-        """A question was answered: the next scan that is added begins a new batch."""
+        """A question was asked: the next scan that is added begins a new batch."""
         self._batch_open = False
 
     def scan(self, name: str | None = None) -> tuple[str, Scan]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -287,6 +288,27 @@ def test_stopping_leaves_the_conversation_usable(fake: Server, page: Page) -> No
     page.click("#stop-button")
     _ask(page, "And now?")
     expect(page.locator(".pc-overlay")).to_have_count(2, timeout=PATIENCE)
+
+
+def test_a_volume_can_be_stopped_between_slices(
+    real: Server, page: Page, seen: Seen, tmp_path: Path
+) -> None:
+    """The work ends there, and what is asked next, of another scan, is asked of that alone."""
+    voxels = np.random.default_rng(0).normal(40, 20, (96, 96, 400)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "long.nii.gz")
+    retina = samples.by_key("retina")
+    assert retina is not None
+    assert retina.path is not None
+    _open(page, real)
+    _ask(page, "How large is the liver?", tmp_path / "long.nii.gz")
+    expect(page.get_by_role("button", name="of 400")).to_be_visible(timeout=PATIENCE)
+    page.click("#stop-button")
+    expect(page.locator("#stop-button")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text("Task manually stopped.")).to_be_visible(timeout=PATIENCE)
+    _ask(page, "How large is the optic disc?", retina.path)
+    assert "optic disc" in _answer(page)
+    expect(page.get_by_role("button", name="Find optic disc")).not_to_contain_text("of 400")
+    assert not seen.outside
 
 
 def test_the_scale_can_be_given(fake: Server, page: Page) -> None:

@@ -240,6 +240,21 @@ async def test_stopping_ends_the_work_and_the_next_question_is_answered(tmp_path
     assert "takes up" in turn.turn.answer
 
 
+async def test_what_is_added_after_a_stopped_question_is_what_the_next_one_means(tmp_path):
+    """A stopped question closes what was added before it, as an answered one does."""
+    parser = SlowParser()
+    made = Conversation(parser=parser, directory=tmp_path)
+    made.add_scan(volume(400))
+    async with aclosing(made.stream("How large is the tumour?")) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, ToolProgress):
+                break
+    made.add_scan(volume(12))
+    told = [event async for event in made.stream("How large is the tumour?")]
+    assert {event.total for event in told if isinstance(event, ToolProgress)} == {12}
+    assert {found.scan for found in made.case.objects.values()} == {"scan-2"}
+
+
 # ------------------------------------------------------------------ the page
 
 
