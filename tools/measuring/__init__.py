@@ -36,6 +36,8 @@ from tools.measuring.objects import (
     count_objects,
     density,
     density_of_parts,
+    mean_area,
+    mean_area_of_parts,
     split_touching,
 )
 from tools.measuring.parts import Parts, find_parts
@@ -59,6 +61,7 @@ from tools.measuring.roundness import circularity, perimeter
 from tools.measuring.sizes import area, count, fraction_of_image, volume
 from tools.measuring.slices import key_slice, slice_of_largest_extent
 from tools.measuring.solids import max_3d_diameter, sphericity, surface_area, volume_mesh
+from tools.measuring.thickness import thickness
 from tools.measuring.value import Value
 
 __all__ = [
@@ -103,6 +106,8 @@ __all__ = [
     "major_axis",
     "max_3d_diameter",
     "max_intensity",
+    "mean_area",
+    "mean_area_of_parts",
     "mean_intensity",
     "measure",
     "measure_mask",
@@ -123,6 +128,7 @@ __all__ = [
     "split_touching",
     "sum_of_diameters",
     "surface_area",
+    "thickness",
     "volume",
     "volume_mesh",
 ]

@@ -104,6 +104,36 @@ def density_of_parts(
     return _per_area(parts.labels, len(parts), spacing_mm, within, "8-connected parts")
 
 
+def mean_area(mask: Mask, spacing_mm: Spacing = None) -> Value:
+    """What one object covers in the mean, touching ones told apart.
+
+    Raises
+    ------
+    ToolError
+        Stack.
+    """
+    labels = split_touching(_picture(mask, "mean area"))
+    return _mean_area(labels, int(labels.max()), spacing_mm, "objects, touching ones told apart")
+
+
+def mean_area_of_parts(mask: Mask, spacing_mm: Spacing = None) -> Value:
+    """As `mean_area`, of connected parts: touching objects are one."""
+    parts = find_parts(_picture(mask, "mean area"))
+    return _mean_area(parts.labels, len(parts), spacing_mm, "8-connected parts")
+
+
+def _mean_area(
+    labels: NDArray[np.int32], number: int, spacing_mm: Spacing, convention: str
+) -> Value:
+    height, width = pixel_size(spacing_mm)
+    return Value(
+        "mean_area",
+        np.count_nonzero(labels) * height * width / number,
+        "px2" if spacing_mm is None else "mm2",
+        convention=f"{convention}, too small ones ignored; their area over their number",
+    )
+
+
 def _per_area(
     labels: NDArray[np.int32],
     number: int,
@@ -128,9 +158,9 @@ def _per_area(
     )
 
 
-def _picture(mask: Mask) -> Mask:
+def _picture(mask: Mask, wanted: str = "number per mm²") -> Mask:
     if checked(mask).ndim != 2:
-        raise ToolError("A number per mm² needs a picture; this is a stack of slices.")
+        raise ToolError(f"A {wanted} needs a picture; this is a stack of slices.")
     return mask
 
 

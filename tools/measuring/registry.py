@@ -20,6 +20,7 @@ from tools.measuring import (
     sizes,
     slices,
     solids,
+    thickness,
 )
 from tools.measuring.checks import Mask, Spacing
 from tools.measuring.intensity import Image
@@ -52,6 +53,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "sum_of_diameters": Shape(response.diameters_summed),
     "perimeter": Shape(roundness.perimeter, of="part"),
     "circularity": Shape(roundness.circularity, of="part"),
+    "thickness": Shape(thickness.thickness, of="part"),
     "major_axis": Shape(axes.major_axis, of="part"),
     "minor_axis": Shape(axes.minor_axis, of="part"),
     "elongation": Shape(axes.elongation, of="part"),
@@ -70,11 +72,15 @@ STACK_SHAPES: Final[dict[str, Shape]] = {
     "flatness": Shape(axes.flatness, of="part"),
 }
 """Of stacks alone; a ToolError says so for a picture."""
-PICTURE_SHAPES: Final[dict[str, Shape]] = {"density": Shape(objects.density_of_parts)}
-"""Of pictures with a known pixel size alone."""
+PICTURE_SHAPES: Final[dict[str, Shape]] = {
+    "density": Shape(objects.density_of_parts),
+    "mean_area": Shape(objects.mean_area_of_parts),
+}
+"""Of pictures alone; density where the pixel size is known."""
 SPLIT: Final[dict[str, ShapeFunction]] = {
     "count": objects.count_objects,
     "density": objects.density,
+    "mean_area": objects.mean_area,
 }
 """Measured instead of the shapes of the same name where touching objects are told apart."""
 ALL_SHAPES: Final[dict[str, Shape]] = {**SHAPES, **STACK_SHAPES, **PICTURE_SHAPES}
