@@ -74,7 +74,8 @@ def dealt_anew(
     Files are named by their path in the data folder.
     """
     held = {name: held_out(rows, name, seed) for name in names}
-    moved, files = [], {}
+    moved: list[Row] = []
+    files: dict[str, str] = {}
     for row in rows:
         split = _split(row)
         if row["source"] in held:

@@ -13,6 +13,8 @@ _Object = dict[str, Any]
 _NEEDS: Final = {
     "cup_to_disc": "The cup-to-disc ratio needs the outlines of the optic cup and the optic disc.",
     "cardiothoracic": "The cardiothoracic ratio needs the outlines of the heart and of both lungs.",
+    "symmetry": "Symmetry is measured between a left and a right object, such as the lungs; of one "
+    "object I can tell how round it is.",
     "change": "To say what changed I need the same object on another scan: add that scan too.",
     "ejection": "An ejection fraction needs the chamber at its fullest and at its emptiest: add "
     "both scans.",

@@ -12,6 +12,11 @@ from agent.planner.understand import Request
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
 
+_NOT_OURS = (
+    "Whether something is normal is not for me to say: parsechat does not diagnose. I can only "
+    "tell what I recognise."
+)
+
 
 def compose(request: Request, results: Sequence[Result]) -> str:
     """The answer to a request from what the tools returned."""
@@ -32,7 +37,8 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if segmented is None:
         return f"{_with_scale(request, results)} Sizes are now in millimetres."
     if request.kind == "everything":
-        return _everything(segmented, References(results))
+        said = _everything(segmented, References(results))
+        return f"{_NOT_OURS}\n\n{said}" if request.reason == "normality" else said
     objects = segmented.content["objects"]
     if "scans" in segmented.content:
         return _scan_by_scan(request, segmented, results)
@@ -75,9 +81,12 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
         where = _position(found, results)
         seen = f"Yes, I see the {name}{where}"
         share, volume = refs.get(one, "fraction_of_image"), refs.get(one, "volume")
+        they = "they" if plural(name) else "it"
         if volume:
-            return [f"{seen}; it takes up {volume}{_largest_on(one, refs)}."]
-        return [f"{seen}; it covers {share} of the image." if share else f"{seen}."]
+            takes = f"{they} {verb(name, 'take')} up"
+            return [f"{seen}; {takes} {volume}{_largest_on(one, refs)}."]
+        covers = f"{they} {verb(name, 'cover')}"
+        return [f"{seen}; {covers} {share} of the image." if share else f"{seen}."]
     if request.kind == "where":
         return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
@@ -110,11 +119,18 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
         sentences.append(f"{covers} {area}.")
     elif share:
         sentences.append(f"{covers} {share} of the image.")
+    average = refs.get(one, "mean_area", _area_unit(unit))
+    if average:
+        sentences.append(f"One of them covers {average} in the mean.")
     longest = refs.get(one, "longest_diameter", unit)
     across = refs.get(one, "perpendicular_diameter", unit)
-    if longest and across:
+    thick = refs.get(one, "thickness", unit)
+    if thick:
+        sentences.append(f"The {name} {be(name)} {thick} thick in the mean.")
+    elif longest and across:
         owner = "Their" if plural(name) else "Its"
-        whose = "The largest part measures" if several else f"{owner} longest diameter is"
+        its = f"{owner} longest diameter" if sentences else f"The longest diameter of the {name}"
+        whose = "The largest part measures" if several else f"{its} is"
         joint = "at its longest and" if several else "and the diameter across it"
         tail = " across" if several else ""
         on = refs.get(one, "slice of longest_diameter")

@@ -86,31 +86,42 @@ def _call_id() -> str:
 def decide(messages: Sequence[BaseMessage]) -> _CallPlan | str:
     """The next tool call, or the answer when nothing is left to do."""
     questions: list[str] = []
-    earlier: list[Result] = []
-    results: list[Result] = []
+    turns: list[list[Result]] = [[]]  # what the tools returned, before and after each question
     pending: dict[str, tuple[str, dict[str, Any]]] = {}
     for message in messages:
         if isinstance(message, HumanMessage):
             questions.append(message.text)
-            earlier, results = earlier + results, []
+            turns.append([])
         elif isinstance(message, AIMessage):
             pending.update({str(c["id"]): (c["name"], c["args"]) for c in message.tool_calls})
         elif isinstance(message, ToolMessage) and message.tool_call_id in pending:
             name, arguments = pending[message.tool_call_id]
-            results.append(Result(name, arguments, json.loads(message.text)))
-    request = _read(questions, earlier)
-    return _next_call(request, results) or compose(request, results)
+            turns[-1].append(Result(name, arguments, json.loads(message.text)))
+    request = _read(questions, turns)
+    return _next_call(request, turns[-1]) or compose(request, turns[-1])
 
 
-def _read(questions: Sequence[str], earlier: Sequence[Result]) -> Request:
-    """The last question, understood in the light of those before it."""
+def _read(questions: Sequence[str], turns: Sequence[Sequence[Result]]) -> Request:
+    """The last question, understood in the light of those before it and what they found."""
+    before = [result for turn in turns[:-1] for result in turn]
     modality = next(
-        (r.content["modality"] for r in reversed(earlier) if r.content.get("modality")), None
+        (r.content["modality"] for r in reversed(before) if r.content.get("modality")), None
     )
     requests: list[Request] = []
-    for question in questions:
-        requests.append(understand(question, requests, ontology(), modality))
+    for question, results in zip(questions, turns[1:], strict=True):
+        request = understand(question, requests, ontology(), modality)
+        requests.append(request)
+        if len(requests) < len(questions):
+            requests[-1] = _what_it_found(request, results)
     return requests[-1] if requests else Request("unclear")
+
+
+def _what_it_found(request: Request, results: Sequence[Result]) -> Request:
+    """Where "what do you see?" found one thing, the next question's "it" is that thing."""
+    if request.kind != "everything":
+        return request
+    found = {o["phrase"] for r in results for o in r.content.get("objects", []) if o["present"]}
+    return Request("measure", tuple(found), SIZE) if len(found) == 1 else request
 
 
 def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.planner import words
+from agent.planner.named_measures import read_named_measure
 from agent.planner.relations import read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
@@ -51,7 +52,8 @@ class Request:
     scale : StatedScale or None
         For "scale".
     reason : str or None
-        For "decline": "diagnosis", "treatment" or "unsupported".
+        For "decline": "diagnosis", "treatment" or "unsupported". For "everything": "normality"
+        where it was asked whether something is abnormal.
     ask_back : str or None
         For "unclear": what to ask, when the words can be meant in several ways.
     follow_up : bool
@@ -94,6 +96,8 @@ def find_phrases(
             span = raw[start : start + length]
             phrase = " ".join(span)
             if span[0].lower() in words.FILLERS or span[-1].lower() in words.FILLERS:
+                continue
+            if {span[0].lower(), span[-1].lower()} & words.MEASURES:
                 continue
             if any(word.lower() in words.PLACE_JOINERS for word in span):
                 continue
@@ -145,6 +149,12 @@ def understand(
     if words.DIAGNOSIS.search(text):
         return Request("decline", reason="diagnosis")
     phrases = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    if words.ABNORMAL.search(text):
+        return Request("everything", reason="normality")
+    if (measure := read_named_measure(text)) is not None:
+        unit = words.UNIT.search(text)
+        named = (measure.phrase,)
+        return Request("measure", named, measure.quantities, unit.group(1) if unit else None)
     last = _last_about_objects(earlier)
     follow_up = False
     side = words.SIDE.search(text)
@@ -156,7 +166,10 @@ def understand(
         unknown = _unknown_name(text)
         if unknown:
             phrases = (unknown,)
-    relation = read_relation(text, phrases, ontology, modality)
+    about = phrases
+    if not phrases and last is not None and len(last.phrases) == 2 and words.BETWEEN.search(text):
+        about = last.phrases  # "and what is the difference?"
+    relation = read_relation(text, about, ontology, modality)
     if relation is not None:
         request = Request(relation.kind, since_first=relation.since_first)
         phrases = relation.phrases
@@ -198,6 +211,8 @@ def _about_scale(
     if scale.problem:
         return Request("unclear", ask_back=scale.problem)
     request = Request("scale", scale=scale)
+    if (measure := read_named_measure(text)) is not None:
+        return replace(request, phrases=(measure.phrase,), quantities=measure.quantities)
     named = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
     if named:
         return replace(request, phrases=named, quantities=_quantities(text) or words.SIZE)

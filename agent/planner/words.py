@@ -6,6 +6,7 @@ import re
 
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
+THICKNESS = ("thickness", *DIAMETERS)  # what is no layer or wall has diameters only
 OF_EACH = ("area", "longest_diameter", "perpendicular_diameter")
 NUMBERS = ("count", "density", "area")
 SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter")
@@ -27,9 +28,11 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         ("fraction_of_image",),
     ),
     (
-        any_of("how (?:wide|long|thick)", "width", "diameters?", "across", "length", "thickness"),
-        DIAMETERS,
+        any_of("(?:average|mean|typical) (?:[\\w-]+ ){0,2}?(?:size|area)s?"),
+        ("count", "mean_area"),
     ),
+    (any_of("how thick", "thickness(?:es)?"), THICKNESS),
+    (any_of("how (?:wide|long)", "width", "diameters?", "across", "length"), DIAMETERS),
     (any_of("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
     (any_of("volume", "how many m[lL]", "cubic"), ("volume",)),
     (
@@ -40,7 +43,10 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (any_of("3-?d diameter", "three-dimensional diameter"), ("max_3d_diameter",)),
     (any_of("spherical", "sphericity"), ("sphericity",)),
     (any_of("perimeter", "circumference", "outline length"), ("perimeter",)),
-    (any_of("round", "circular", "circularity", "roundness"), ("circularity",)),
+    (
+        any_of("round", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
+        ("circularity",),
+    ),
     (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
     (
         any_of(
@@ -56,12 +62,22 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     ),
 )  # fmt: skip
 
+_PERSON = "(?:the|this|my|our) (?:patient|person|man|woman|child|baby|fetus)"
+_DISEASE = (
+    "cancer\\w*|malignan\\w+|carcinoma|melanoma|sarcoma|lymphoma|metasta\\w+|pneumonia|tuberculosis|"
+    "covid\\S*|glaucoma|retinopathy|cirrhosis|stroke"
+)
 DIAGNOSIS = any_of(
     "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have", "am i",
-    "does (?:he|she|the patient) have", "what is wrong", "risk of", "stage is", "tnm", "bi-?rads",
-    "how (?:serious|dangerous|bad)",
-    "(?:is|are) (?:it|this|that|they|the \\w+) (?:malignant|benign|cancer\\w*|dangerous|serious|"
-    "normal|abnormal|healthy|infected|bad)",
+    f"do(?:es)? (?:he|she|they|{_PERSON}) have", "what(?: i|['’]?)s wrong", "risk of", "stage is",
+    "tnm", "bi-?rads", "how (?:serious|dangerous|bad)",
+    "how old", "(?:gestational|bone) age", "weeks (?:pregnant|of gestation)",
+    "(?:is|are) (?:it|this|that|they|the \\w+) (?:malignant|benign|dangerous|serious|"
+    f"normal|abnormal|healthy|infected|bad|(?:an? )?(?:{_DISEASE}))",
+)  # fmt: skip
+ABNORMAL = any_of(
+    "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
+    "abnormalit\\w+", "patholog(?:y|ies)",
 )  # fmt: skip
 TREATMENT = any_of(
     "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",
@@ -115,6 +131,9 @@ COMPARE = any_of(
     "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "difference",
     "versus", "vs", "times",
 )  # fmt: skip
+BETWEEN = any_of(
+    "difference", "ratio", "which (?:one |of them )?is (?:the )?(?:larger|bigger|smaller)"
+)
 SHARE_OF = any_of("(?:share|percent\\w*|proportion|fraction|how much) of")
 
 PRONOUN = any_of(
@@ -145,12 +164,14 @@ NAMED = re.compile(
 )
 _NO_NAMES = """
 it this that them they image scan picture one object structure thing anything something everything
-percent share other size area width diameter how what pixel result mask
+percent share other size area width diameter how what pixel result mask difference ratio
 """
 NO_NAMES = frozenset(["", "share of image", "area of it", *_NO_NAMES.split()])
 PLACE_JOINERS = frozenset(["in", "on", "this", "from", "within", "at"])
 _FILLERS = """
 the a an is are was of in on at how large big where what and or this that there any some me my does
-do you see it image scan picture than to for with
+do you see it image scan picture than to for with both here now please
 """
 FILLERS = frozenset(_FILLERS.split())
+MEASURES = frozenset(["area", "size", "volume", "diameter", "width", "length", "thickness"])
+"""Words that begin and end no name: of "the RV area" the object is the RV."""

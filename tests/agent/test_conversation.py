@@ -164,6 +164,44 @@ def test_find_everything(conversation):
     assert turn.answer.startswith("I recognise")
 
 
+def spoken_with(shapes, modality, picture, settings, tmp_path):
+    parser = ShapesParser(shapes, modality=modality)
+    made = Conversation(settings, parser=parser, directory=tmp_path / "of-its-own")
+    made.add_file(picture)
+    return made
+
+
+def test_the_one_thing_that_was_recognised_is_it(picture, settings, tmp_path):
+    made = spoken_with({"polyp": [(10, 10, 30, 40)]}, "endoscope", picture, settings, tmp_path)
+    turn = made.ask("Is there anything abnormal?")
+    assert turn.answer.startswith("Whether something is normal is not for me to say")
+    assert "- polyp: 6.00 % of the image" in turn.answer
+    assert "600 px²" in made.ask("How large is it?").answer
+    assert "36.1 px" in made.ask("and how wide?").answer  # from corner to corner
+
+
+def test_of_several_that_were_recognised_it_is_asked_which(conversation):
+    conversation.ask("What do you see?")
+    assert conversation.ask("How large is it?").answer.startswith("Which object do you mean?")
+
+
+def test_a_layer_has_a_thickness_and_a_lump_has_diameters(picture, settings, tmp_path):
+    shapes = {"retina": [(30, 0, 42, 100)], "left lung": [(50, 50, 90, 90)]}
+    made = spoken_with(shapes, None, picture, settings, tmp_path)
+    assert made.ask("How thick is the retina?").answer == "The retina is 12 px thick in the mean."
+    lump = made.ask("How thick is the left lung?")
+    assert lump.answer.startswith("The longest diameter of the left lung is ")
+    assert any("neither a layer nor a wall" in warning for warning in lump.warnings)
+
+
+def test_an_average_is_of_one_object(picture, settings, tmp_path):
+    boxes = [(10, 10, 20, 20), (10, 40, 20, 60), (60, 10, 90, 20)]  # 100, 200 and 300 px
+    made = spoken_with({"nuclei": boxes}, "pathology", picture, settings, tmp_path)
+    turn = made.ask("What is the average size of the nuclei?")
+    assert turn.answer.startswith("I count 3 nuclei")
+    assert turn.answer.endswith("One of them covers 200 px² in the mean.")
+
+
 def test_empty_and_endless_questions_are_refused(conversation):
     with pytest.raises(RequestError, match="empty"):
         conversation.ask("  ")

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.planner.understand import Request, understand
-from agent.planner.words import SIZE
+from agent.planner.words import SIZE, THICKNESS
 from parser_model.ontology import ontology
 
 
@@ -119,3 +119,75 @@ def test_a_scale_is_taken_over_and_what_was_asked_before_is_measured_anew():
 )
 def test_of_a_chinese_sentence_the_name_is_taken(question, named):
     assert read(question).phrases == (named,)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Does this patient have pneumonia?",
+        "is it melanoma?",
+        "Is this a carcinoma?",
+        "what's wrong with her?",
+        "how old is the fetus?",
+        "does my patient have a tumour?",
+    ],
+)
+def test_diagnosis_is_declined_however_it_is_asked(question):
+    request = read(question)
+    assert (request.kind, request.reason) == ("decline", "diagnosis")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["is there something abnormal in this picture", "any abnormalities?", "anything suspicious?"],
+)
+def test_what_is_abnormal_is_answered_with_what_is_recognised(question):
+    request = read(question)
+    assert (request.kind, request.reason) == ("everything", "normality")
+
+
+@pytest.mark.parametrize(
+    ("question", "phrases"),
+    [
+        ("give me the width of both lungs in cm", ("lungs",)),
+        ("Any mass here?", ("mass",)),
+        ("ratio of LV to RV area", ("LV", "RV")),
+        ("what is the area of the optic disc", ("optic disc",)),
+        ("tumor size please", ("tumor",)),
+        ("what is the mean area of the nuclei?", ("nuclei",)),
+    ],
+)
+def test_words_of_measure_and_politeness_belong_to_no_name(question, phrases):
+    assert read(question).phrases == phrases
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase", "quantities"),
+    [
+        ("head circumference?", "fetal head", ("perimeter",)),
+        ("what is the HC", "fetal head", ("perimeter",)),
+        ("BPD?", "fetal head", ("longest_diameter", "perpendicular_diameter")),
+        ("how thick is the wall of the left ventricle?", "myocardium", THICKNESS),
+        ("how thick is the retina?", "retina", THICKNESS),
+        ("average nucleus size?", "nucleus", ("count", "mean_area")),
+        ("how irregular is the mole?", "mole", ("circularity",)),
+    ],
+)
+def test_measures_that_have_a_name(question, phrase, quantities):
+    request = read(question)
+    assert (request.kind, request.phrases, request.quantities) == ("measure", (phrase,), quantities)
+
+
+def test_a_named_measure_is_of_its_own_object_whatever_was_spoken_of():
+    """The wall is not the chamber, and a head's circumference is asked with a scale too."""
+    wall = read("how large is the LV?", "wall thickness in mm?")
+    assert (wall.phrases, wall.quantities, wall.unit) == (("myocardium",), THICKNESS, "mm")
+    head = read("HC if a pixel is 0.2 mm")
+    assert (head.kind, head.phrases, head.quantities) == ("scale", ("fetal head",), ("perimeter",))
+
+
+def test_a_difference_is_between_the_two_that_were_spoken_of():
+    request = read("is the left lung larger than the right?", "and what is the difference?")
+    assert (request.kind, request.phrases) == ("compare", ("left lung", "right lung"))
+    one = read("how large is the left lung?", "and what is the difference?")
+    assert one.kind != "compare"
