@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.planner.comparing import compared
-from agent.planner.phrasing import References, Result, absent, be, named, offer, plural, verb
+from agent.planner.phrasing import (
+    References,
+    Result,
+    absent,
+    article,
+    be,
+    named,
+    offer,
+    plural,
+    verb,
+)
 from agent.planner.relations import RELATIONS
 from agent.planner.understand import Request
 from agent.planner.words import SIZE
@@ -87,6 +97,8 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
             return [f"{seen}; {takes} {volume}{_largest_on(one, refs)}."]
         covers = f"{they} {verb(name, 'cover')}"
         return [f"{seen}; {covers} {share} of the image." if share else f"{seen}."]
+    if request.kind == "sure":
+        return _how_sure(found, refs)
     if request.kind == "where":
         return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
@@ -154,6 +166,7 @@ _LENGTHS = frozenset({"perimeter", "bounding_box", "short_axis", "max_3d_diamete
 _PLAIN = {
     "perimeter": "The perimeter of the {name} is",
     "circularity": "The circularity of the {name} is",
+    "elongation": "The shorter axis of the {name} over the longer one is",
     "centroid": "The centre of the {name} (row, column) is at",
     "short_axis": "The short axis of the {name} is",
     "max_3d_diameter": "The largest diameter of the {name} through the slices is",
@@ -180,6 +193,20 @@ def _area_unit(unit: str | None) -> str | None:
     squares = {"mm": "mm2", "cm": "cm2", "px": "px2", "pixels": "px2", "pixel": "px2"}
     squares |= dict.fromkeys(("µm", "um", "micron", "microns"), "um2")
     return squares.get(unit, unit) if unit else None
+
+
+def _how_sure(found: dict[str, Any], refs: References) -> list[str]:
+    """Presence, and the range of the size."""
+    name, presence = named(found), found.get("presence")
+    size = refs.get(found["id"], "volume") or refs.get(found["id"], "area")
+    there = f"That the {name} {be(name)} there I put at [[{presence}]], where one would be certain."
+    return [
+        there if presence else f"How likely it is that the {name} {be(name)} there is not known.",
+        f"Its size is {size}; a range in brackets says between which sizes the true one most "
+        "likely lies."
+        if size
+        else "",
+    ]
 
 
 def _located(found: dict[str, Any], position: str, refs: References) -> list[str]:
@@ -271,7 +298,7 @@ def _described(results: Sequence[Result]) -> str:
             if content["modality_known_from"] != "pixels"
             else "judging by its pixels"
         )
-        first = f"This looks like a {modality} image{site}, {known}."
+        first = f"This looks like {article(modality)} {modality} image{site}, {known}."
     size = "Its pixel size is not known."
     if content.get("pixel_size_known"):
         yours = content.get("pixel_size_known_from") == "user"

@@ -218,6 +218,8 @@ def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
     size = "volume" if found.get("in_volume") else "area"
     if request.kind in ("count", "density"):
         return ["count", size]
+    if request.kind == "sure":
+        return [size]
     if request.kind == "where":
         return ["slice"] if found.get("in_volume") else ["centroid", "bounding_box"]
     if request.kind in ("exists", "everything"):

@@ -36,6 +36,18 @@ _NAMED: Final[tuple[tuple[re.Pattern[str], NamedMeasure], ...]] = (
         any_of("(?:myocardial |ventricular |heart |lv )?wall thickness", "thick(?:ness)? .*wall"),
         NamedMeasure("myocardium", THICKNESS),
     ),
+    (
+        any_of("(?:vessel|vascular|vasculature) density"),
+        NamedMeasure("vessel", ("fraction_of_image",)),
+    ),
+    (
+        # Not from end to end, which is what the diameters of a tree of vessels are.
+        any_of(
+            "how (?:wide|thick) are the (?:blood )?vessels",
+            "(?:vessel|vascular) (?:widths?|calib(?:re|er)s?)",
+        ),
+        NamedMeasure("vessel", ("thickness",)),
+    ),
 )
 
 

@@ -58,15 +58,21 @@ def be(name: str) -> str:
     return "are" if plural(name) else "is"
 
 
+def article(name: str) -> str:
+    """Say "an" of an endoscope and an MRI, "a" of a CT."""
+    by_letter = name[:1].isupper() and not name[1:2].islower()
+    return "an" if name[:1] in ("AEFHILMNORSX" if by_letter else "aeiouAEIOU") else "a"
+
+
 def absent(found: dict[str, Any]) -> str:
     """That an object was not seen, or that its name is not known."""
     name = named(found)
     if not found["known"]:
         return f'I do not know what "{found["phrase"]}" is in a picture like this.'
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
-    article = "any" if plural(name) else "an" if name[:1] in "aeiou" else "a"
+    one = "any" if plural(name) else article(name)
     kind = "volume" if found.get("in_volume") else "image"
-    return f"I don't see {article} {name} in this {kind}{presence}."
+    return f"I don't see {one} {name} in this {kind}{presence}."
 
 
 def offer(content: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ Kind = Literal[
     "cardiothoracic",
     "ejection",
     "change",  # of one object, from an earlier scan to a later one
+    "sure",  # how likely it is there, and how far its size may be off
     "everything",
     "describe",
     "scale",
@@ -149,6 +150,10 @@ def understand(
     if words.DIAGNOSIS.search(text):
         return Request("decline", reason="diagnosis")
     phrases = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    if words.GREETING.match(text):
+        return Request("unclear", ask_back=_HELLO)
+    if words.THANKS.match(text):
+        return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
         return Request("everything", reason="normality")
     if (measure := read_named_measure(text)) is not None:
@@ -177,7 +182,7 @@ def understand(
         request = _classify(text, phrases)
     if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
         request = Request("density")
-    if request.kind in ("everything", "describe"):
+    if request.kind in ("everything", "describe", "decline"):
         return request
     if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
@@ -198,6 +203,9 @@ def understand(
     if request.kind != "unclear" and not phrases:
         return replace(request, kind="unclear", reason="no object")
     return request
+
+
+_HELLO = 'Hello. Ask about your scan, for example "What do you see?" or "How large is the liver?".'
 
 
 def _about_scale(
@@ -233,6 +241,10 @@ def _classify(text: str, phrases: tuple[str, ...]) -> Request:
         return Request("everything")
     if words.DESCRIBE.search(text) and not phrases:
         return Request("describe")
+    if words.HOW_SURE.search(text):
+        return Request("sure")
+    if words.UNSEEN.search(text):
+        return Request("decline", reason="unsupported")
     if words.PER_AREA.search(text):
         return Request("density")
     if words.COUNT.search(text) and not words.NOT_A_COUNT.search(text):

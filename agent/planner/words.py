@@ -33,7 +33,11 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     ),
     (any_of("how thick", "thickness(?:es)?"), THICKNESS),
     (any_of("how (?:wide|long)", "width", "diameters?", "across", "length"), DIAMETERS),
-    (any_of("how (?:tall|high)", "height", "bounding box", "extent in"), ("bounding_box",)),
+    (
+        any_of("how (?:tall|high)", "taller", "height", "bounding box", "extent in"),
+        ("bounding_box",),
+    ),
+    (any_of("aspect ratio", "elongat\\w+", "oval", "oblong"), ("elongation",)),
     (any_of("volume", "how many m[lL]", "cubic"), ("volume",)),
     (
         any_of("(?:which|what|best|key|largest|how many) slices?", "slice number"),
@@ -50,7 +54,7 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
     (
         any_of(
-            "bright\\w*", "dark\\w*", "intensit\\w+", "densit\\w+", "hounsfield", "hu",
+            "bright\\w*", "dark\\w*", "intensit\\w+", "dense", "densit\\w+", "hounsfield", "hu",
             "gr[ea]y value", "signal",
         ),
         BRIGHTNESS,
@@ -74,6 +78,8 @@ DIAGNOSIS = any_of(
     "how old", "(?:gestational|bone) age", "weeks (?:pregnant|of gestation)",
     "(?:is|are) (?:it|this|that|they|the \\w+) (?:malignant|benign|dangerous|serious|"
     f"normal|abnormal|healthy|infected|bad|(?:an? )?(?:{_DISEASE}))",
+    "(?:is|are) (?:[\\w']+ ){1,3}(?:enlarged|swollen|dilated|inflamed|atroph\\w+)",
+    "wh(?:at|ich) (?:type|kind|sort|grade|stage) of (?!image|scan|picture)\\w+",
 )  # fmt: skip
 ABNORMAL = any_of(
     "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
@@ -91,6 +97,16 @@ UNIT = re.compile(
     re.IGNORECASE,
 )
 
+UNSEEN = any_of("colou?rs?", "texture")  # what no tool measures
+HOW_SURE = any_of(
+    "how (?:sure|certain|confident|reliable|accurate)", "(?:are|is) (?:you|it|that|this) "
+    "(?:sure|certain|reliable|accurate)", "confidence", "uncertainty",
+)  # fmt: skip
+GREETING = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))\W*$", re.IGNORECASE)
+THANKS = re.compile(
+    r"^\W*(?:thanks?(?: you)?(?: (?:so|very) much| a lot)?|great|ok(?:ay)?)\W*$", re.IGNORECASE
+)
+
 EVERYTHING = any_of(
     "what (?:do|can) you (?:see|find|recogni[sz]e)", "everything", "label (?:it )?all",
     "(?:find |segment |show )?all (?:structures|objects|organs)", "segment all",
@@ -98,7 +114,7 @@ EVERYTHING = any_of(
     "what can (?:i|be) (?:ask|found)",
 )  # fmt: skip
 DESCRIBE = re.compile(
-    r"\b(?:what (?:kind|type|sort) of (?:image|scan|picture)|wh(?:at|ich) modality|"
+    r"\b(?:wh(?:at|ich) (?:kind|type|sort) of (?:image|scan|picture)|wh(?:at|ich) modality|"
     r"describe (?:the|this) (?:image|scan|picture)|what am i looking at|image size|"
     r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
     re.IGNORECASE,

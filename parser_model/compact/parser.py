@@ -134,7 +134,7 @@ class CompactParser:
         """Images that are encoded, and phrase by phrase decoded, together."""
         targets = [[self._target(phrase, modality) for phrase in prompts]] * len(images)
         rows = [[_unknown(phrase, image.pixels) for phrase in prompts] for image in images]
-        if all(target is None for target in targets[0]):
+        if not self._may_be_known(prompts, modality):
             return rows
         encoded, fresh = (list(column) for column in zip(*self._encode(images), strict=True))
         if modality is None:
@@ -171,6 +171,11 @@ class CompactParser:
     def _target(self, phrase: str, modality: str | None) -> str | None:
         target = self._ontology.resolve(phrase, modality)
         return target if target in self.info.vocabulary else None
+
+    def _may_be_known(self, phrases: Sequence[str], modality: str | None) -> bool:
+        """Whether one of them names something, perhaps only once the image is seen ("cup")."""
+        kinds = (None, *self._ontology.modalities) if modality is None else (modality,)
+        return any(self._target(phrase, kind) for kind in kinds for phrase in phrases)
 
     def _place_for(
         self, target: str, encoded: _Encoded, modality: str | None, site: str | None

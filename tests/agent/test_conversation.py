@@ -194,6 +194,15 @@ def test_a_layer_has_a_thickness_and_a_lump_has_diameters(picture, settings, tmp
     assert any("neither a layer nor a wall" in warning for warning in lump.warnings)
 
 
+def test_how_sure_it_is_is_told_with_presence_and_size(conversation):
+    conversation.ask("How large is the liver?")
+    turn = conversation.ask("How sure are you?")
+    assert turn.answer.startswith(
+        "That the liver is there I put at 0.970, where one would be certain."
+    )
+    assert "1200 px²" in turn.answer
+
+
 def test_an_average_is_of_one_object(picture, settings, tmp_path):
     boxes = [(10, 10, 20, 20), (10, 40, 20, 60), (60, 10, 90, 20)]  # 100, 200 and 300 px
     made = spoken_with({"nuclei": boxes}, "pathology", picture, settings, tmp_path)

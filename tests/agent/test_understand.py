@@ -3,7 +3,7 @@
 import pytest
 
 from agent.planner.understand import Request, understand
-from agent.planner.words import SIZE, THICKNESS
+from agent.planner.words import BRIGHTNESS, SIZE, THICKNESS
 from parser_model.ontology import ontology
 
 
@@ -130,6 +130,9 @@ def test_of_a_chinese_sentence_the_name_is_taken(question, named):
         "what's wrong with her?",
         "how old is the fetus?",
         "does my patient have a tumour?",
+        "what type of tumour is it?",
+        "Is the heart enlarged?",
+        "is the left ventricle dilated?",
     ],
 )
 def test_diagnosis_is_declined_however_it_is_asked(question):
@@ -171,6 +174,11 @@ def test_words_of_measure_and_politeness_belong_to_no_name(question, phrases):
         ("how thick is the retina?", "retina", THICKNESS),
         ("average nucleus size?", "nucleus", ("count", "mean_area")),
         ("how irregular is the mole?", "mole", ("circularity",)),
+        ("what is the aspect ratio of the mass", "mass", ("elongation",)),
+        ("is the mass taller than wide?", "mass", ("bounding_box",)),
+        ("vessel density?", "vessel", ("fraction_of_image",)),
+        ("how wide are the vessels?", "vessel", ("thickness",)),
+        ("how dense is the lung?", "lung", BRIGHTNESS),
     ],
 )
 def test_measures_that_have_a_name(question, phrase, quantities):
@@ -191,3 +199,15 @@ def test_a_difference_is_between_the_two_that_were_spoken_of():
     assert (request.kind, request.phrases) == ("compare", ("left lung", "right lung"))
     one = read("how large is the left lung?", "and what is the difference?")
     assert one.kind != "compare"
+
+
+def test_how_sure_it_is_is_asked_of_what_was_spoken_of():
+    request = read("how large is the polyp?", "how sure are you?")
+    assert (request.kind, request.phrases) == ("sure", ("polyp",))
+
+
+def test_small_talk_is_answered_and_colours_are_declined():
+    assert read("hi").ask_back.startswith("Hello.")
+    assert read("how large is the polyp?", "thanks!").ask_back == "You are welcome."
+    assert read("what colour is the mole?").reason == "unsupported"
+    assert read("which kind of scan is it?").kind == "describe"

@@ -187,6 +187,13 @@ def test_images_of_another_kind_are_refused(parser, image):
         parser.parse([image], ["liver"])
 
 
+def test_words_that_mean_something_in_one_kind_of_image_wait_until_it_is_seen(parser, retina):
+    """Nobody said that this is a fundus image, where "disc" and "cup" have a meaning."""
+    disc, cup, nothing = parser.parse([retina], ["disc", "cup", "spaceship"])[0]
+    assert (disc.target, cup.target, nothing.target) == ("optic disc", "optic cup", None)
+    assert disc.present
+
+
 def test_empty_requests_and_unknown_names_are_refused(parser, retina):
     for images, prompts in (([], ["liver"]), ([retina], []), ([retina], "liver")):
         with pytest.raises(RequestError):
