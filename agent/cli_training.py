@@ -14,7 +14,10 @@ Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32 o
 def train(
     data: Annotated[Path, typer.Option("--data", help="Folder with train/ and train_mask/.")],
     config: Annotated[
-        str, typer.Option("--config", metavar="NAME|FILE", help="compact, biomedparse, or TOML.")
+        str,
+        typer.Option(
+            "--config", metavar="NAME|FILE", help="compact, biomedparse, presence, or TOML."
+        ),
     ] = "compact",
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the weights.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="How long.")] = None,

@@ -176,8 +176,8 @@ def _presence(results: dict[str, Any]) -> Iterable[Table]:
             label = f"{name}, {way.replace('_', '-')}"
             table.add_row(label, "what is there", str(objects), f"{_share(kept)} kept", "")
             for absent, said in _ABSENT.items():
-                entry = found[absent]
-                if entry["objects"]:
+                entry = found.get(absent)
+                if entry and entry["objects"]:
                     table.add_row(
                         label,
                         said,
@@ -209,6 +209,7 @@ def _reliability(name: str, bins: list[dict[str, Any]]) -> Table:
 
 _ABSENT = {
     "same_site": "absent, same site",
+    "beside": "absent, cut beside it",
     "other_sites": "absent, other sites",
     "nonsense": "nonsense",
 }

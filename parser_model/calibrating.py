@@ -74,6 +74,8 @@ class CalibrationReport:
         Share of the present objects that was judged present.
     same_site : Refusals
         Absent though the image is of the object's own kind: the honest question.
+    beside : Refusals
+        Lesions asked of a square cut out beside them, where only the rest of their image is seen.
     other_sites : Refusals
         Absent because the image is of something else: easy.
     patients : int
@@ -90,6 +92,7 @@ class CalibrationReport:
     other_sites: Refusals
     patients: int
     nonsense: Refusals = Refusals(0, None, None)
+    beside: Refusals = Refusals(0, None, None)
     reliability: tuple[Bin, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -206,16 +209,17 @@ def calibrate(
         present=present,
         kept=round(float(decided[table.present].mean()), 4),
         same_site=refusals(table.same_site),
-        other_sites=refusals(~table.present & ~table.same_site & fitted_on),
+        other_sites=refusals(~table.present & ~table.alike & fitted_on),
         patients=len(set(table.patients)),
         nonsense=refusals(~fitted_on),
+        beside=refusals(np.zeros_like(table.present) if table.beside is None else table.beside),
         reliability=_reliability(table, probability),
     )
 
 
 def _reliability(table: score.PresenceTable, probability: Numbers) -> tuple[Bin, ...]:
     rows = table.to_fit
-    weight = balanced(table.present[rows], table.same_site[rows])
+    weight = balanced(table.present[rows], table.alike[rows])
     said, there = probability[rows], table.present[rows].astype(float)
     tenth = np.minimum((10 * said).astype(int), 9)
     bins = []
@@ -237,7 +241,11 @@ def told(report: CalibrationReport) -> list[str]:
         "patient was judged without having been fitted on.",
         f"present objects kept        {report.kept:.3f} of {report.present}",
     ]
-    for what, found in (("other sites", report.other_sites), ("same site", report.same_site)):
+    for what, found in (
+        ("other sites", report.other_sites),
+        ("same site", report.same_site),
+        ("cut beside", report.beside),
+    ):
         if found.refused is None or found.auroc is None:
             lines.append(f"absent, {what:12} none in the data")
         else:

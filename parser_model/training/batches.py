@@ -14,7 +14,8 @@ from torch import Tensor
 from parser_model.errors import FileError
 from parser_model.ontology import Ontology, Place
 from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
-from parser_model.training.data import Sample, absent_targets
+from parser_model.training.closeups import Square, affine, square
+from parser_model.training.data import PARTLY_LABELLED, Sample, absent_targets
 from parser_model.training.phrases import one_of, say
 from parser_model.training.pixels import Pixels, to_device
 
@@ -47,6 +48,8 @@ class DrawingPlan(Protocol):
     @property
     def recolouring(self) -> float: ...
     @property
+    def closeups(self) -> float: ...
+    @property
     def word_drop(self) -> float: ...
     @property
     def shares(self) -> Mapping[str, float]: ...
@@ -65,6 +68,7 @@ class Batch(NamedTuple):
     owners : (P,) Tensor of int64
         Which image each phrase is about.
     present : (P,) Tensor of bool
+        False also for what a close-up leaves out.
     masks : (P, S, S) Tensor
         Share of each pixel that the object takes, 0 to 1.
     places : (N,) Tensor of int64
@@ -214,13 +218,31 @@ class Batches:
         flips = [flips_for(p.modality, p.site) for p in places]
         strength = self.plan.strength
         matrix = geometry(flips, self._generator, strength=strength)
+        close = self._closeups(drawn)
+        for row, part in close.items():
+            matrix[row] = to_device(affine(part), self._device)
         grid = grids(matrix, size, self._generator, strength=strength)
         images = warp(self._pixels.images([i for i, _ in drawn]), grid)
         images = appearance(images, colour, self._generator, share=self.plan.recolouring)
         masks = warp(self._pixels.masks([(drawn[row][0], t) for row, t, _ in asked]), grid[owners])[
             :, 0
         ]
+        if close:
+            whole = [self.samples[i].source not in PARTLY_LABELLED for i, _ in drawn]
+            may_go = torch.tensor([row in close and whole[row] for row, _, _ in asked])
+            present = present & ~(to_device(may_go, self._device) & (masks.sum((1, 2)) < 1))
         return Batch(images * 2 - 1, words, owners, present, masks, kinds)
+
+    def _closeups(self, drawn: Sequence[tuple[int, str]]) -> dict[int, Square]:
+        """Squares cut out of some images, by row: half of them beside the object, half with it."""
+        share, found = self.plan.closeups, {}
+        for row, (index, target) in enumerate(drawn):
+            if share and self._rng.random() < share:
+                mask = self._pixels.masks([(index, target)])[0, 0].cpu().numpy() > 0
+                part = square(mask, self._rng, beside=bool(self._rng.random() < 0.5))
+                if part is not None:
+                    found[row] = part
+        return found
 
     def _phrase(self, index: int, target: str, present: bool) -> str:
         """A wording of a target in its image; of an absent one sometimes in an image it is in."""

@@ -76,6 +76,9 @@ class CompactTask:
             CompactNetwork,
             self.network.to(self.device).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         )
+        if plan.taught == "presence":
+            self.network.requires_grad_(False)
+            self.network.presence.requires_grad_(True)
         self.averaged: CompactNetwork = copy.deepcopy(self.network)
         self.averaged.requires_grad_(False)
         self._size = self.network.config.image_size
@@ -107,6 +110,11 @@ class CompactTask:
     def _judge(self, *tensors: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         batch = Batch(*tensors)
         images = batch.images.to(memory_format=torch.channels_last)
+        if self._plan.taught == "presence":
+            tokens = self.network.encode_image(images).tokens.index_select(0, batch.owners)
+            presence = self.network.presence(tokens, self.network.encode_text(batch.words))
+            told = loop.presence_loss(presence.float(), batch)
+            return told, {"presence": told.detach()}
         logits, presence, places = self.network(images, batch.words, batch.owners)
         return loop.loss_of(logits.float(), presence.float(), places.float(), batch)
 

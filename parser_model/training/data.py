@@ -46,8 +46,12 @@ COMPLETE_SOURCES: dict[str, frozenset[str]] = {
     "BraTS2023": frozenset({"edema", "tumor core", "whole tumor"}),
     "CURVAS": frozenset({"kidney", "liver", "pancreas"}),
     "KiTS19": frozenset({"kidney", "tumor"}),
+    "MSD-Task04": frozenset({"tumor"}),
     "SPIDER": frozenset({"intervertebral disc", "spinal canal", "vertebrae"}),
 }
+
+PARTLY_LABELLED = frozenset({"DeepLesion", "Lizard"})
+"""Sources that leave out objects of the kinds they outline: where none is outlined, one may be."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from parser_model.errors import RequestError
 from parser_model.training.batches import Batch
 
 ENCODERS = ("imagenet", "random")
+TAUGHT = ("all", "presence")
 _SEEN_PIXELS = 8.0
 _GENTLE = ("backbone", "context", "encode_text", "presence", "place")
 
@@ -57,6 +58,12 @@ class TrainingPlan:
         Of the geometric augmentation, 0 to 1.
     recolouring : float
         Share of the changes of grey values and colours that are made, 0 to 1.
+    closeups : float
+        Share of images of which a square of a third to three quarters of the side is taken: half
+        of them with the object, half beside it, where it is absent then. Whole images alone do
+        not teach what an image without a lesion looks like, where each has one.
+    taught : {"all", "presence"}
+        Parts of the network that learn. With "presence" alone masks stay as they are.
     encoder : {"imagenet", "random"}
         What the image backbone starts from; see `parser_model.compact.imagenet`. Going on from
         finished weights, it is theirs.
@@ -91,6 +98,8 @@ class TrainingPlan:
     sizes: tuple[tuple[float, float], ...] = ((0.5, 0.5), (0.8, 0.667), (1.0, 1.0))
     strength: float = 0.8
     recolouring: float = 0.8
+    closeups: float = 0.0
+    taught: str = "all"
     encoder: str = "imagenet"
     images: int = 12
     prompts: float = 1.5
@@ -110,6 +119,8 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise RequestError(f"encoder cannot be '{self.encoder}'; use {', '.join(ENCODERS)}.")
+        if self.taught not in TAUGHT:
+            raise RequestError(f"taught cannot be '{self.taught}'; use {', '.join(TAUGHT)}.")
 
     @classmethod
     def for_device(cls, device: str) -> TrainingPlan:
@@ -142,24 +153,35 @@ def loss_of(
     accelerator.
     """
     area = batch.masks.sum((1, 2))
-    present = (batch.present & (area >= _SEEN_PIXELS)).float()
-    absent = (~batch.present).float()
+    present, absent = _judged(batch)
     bce = F.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((1, 2))
     p = torch.sigmoid(logits)
     dice = (2 * (p * batch.masks).sum((1, 2)) + 20.0) / (p.sum((1, 2)) + area + 20.0)
-    presence_bce = F.binary_cross_entropy_with_logits(presence, present, reduction="none")
     mask_loss = _mean_where(bce + 1 - dice, present)
     empty_loss = _mean_where(bce, absent)
-    presence_loss = _mean_where(presence_bce, present + absent)
+    told = presence_loss(presence, batch)
     place_loss = F.cross_entropy(places, batch.places)
-    total = mask_loss + 0.3 * empty_loss + 0.3 * presence_loss + 0.4 * place_loss
+    total = mask_loss + 0.3 * empty_loss + 0.3 * told + 0.4 * place_loss
     parts = {
         "dice": _mean_where(dice, present),
         "mask": mask_loss,
-        "presence": presence_loss,
+        "presence": told,
         "place": place_loss,
     }
     return total, {name: part.detach() for name, part in parts.items()}
+
+
+def presence_loss(presence: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of presence logits (P,), over what is judged either present or absent."""
+    present, absent = _judged(batch)
+    bce = F.binary_cross_entropy_with_logits(presence, present, reduction="none")
+    return _mean_where(bce, present + absent)
+
+
+def _judged(batch: Batch) -> tuple[Tensor, Tensor]:
+    """1 for phrases of what is in view, and for those of what is absent, (P,) each."""
+    present = batch.present & (batch.masks.sum((1, 2)) >= _SEEN_PIXELS)
+    return present.float(), (~batch.present).float()
 
 
 def _mean_where(x: Tensor, weight: Tensor) -> Tensor:

@@ -27,13 +27,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from parser_model.compact.network import CompactConfig
 from parser_model.errors import FileError, RequestError
 from parser_model.training.loop import TrainingPlan
 
 MODELS = ("compact", "biomedparse")
+_WRITTEN: Final = {"presence": Path(__file__).with_name("presence.toml")}
+"""Files that a name stands for."""
 PARTS = ("backbone", "pixel_decoder", "text", "decoder")
 _GIVEN_BY_DATA = ("vocabulary_size", "places")
 
@@ -57,8 +59,9 @@ class FineTuningPlan:
         memory of a second network.
     strength, recolouring, shares, word_drop
         As in `TrainingPlan`.
-    negative_share : float
-        Of phrases about absent objects; they teach this network nothing (it has no answer "no").
+    negative_share, closeups : float
+        Of phrases about absent objects, and of images cut so that objects are absent; they teach
+        this network nothing (it has no answer "no").
     """
 
     minutes: float = 60.0
@@ -74,6 +77,7 @@ class FineTuningPlan:
     recolouring: float = 0.5
     word_drop: float = 0.0
     negative_share: float = 0.0
+    closeups: float = 0.0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(TrainingPlan().shares))
     seed: int = 0
     report_every: int = 5
@@ -111,7 +115,7 @@ class Config:
 
 
 def read_config(given: str, device: str = "cpu") -> Config:
-    """A configuration by a network's name, or from a TOML file.
+    """A configuration by a network's name, or from a TOML file ("presence" is one of ours).
 
     Parameters
     ----------
@@ -126,10 +130,10 @@ def read_config(given: str, device: str = "cpu") -> Config:
     """
     if given in MODELS:
         return _defaults(given, device)
-    path = Path(given)
+    path = _WRITTEN.get(given, Path(given))
     if not path.is_file():
         raise RequestError(
-            f"--config is {', '.join(MODELS)} or a TOML file; there is no file '{path.name}'."
+            f"--config is {', '.join((*MODELS, *_WRITTEN))} or a TOML file; there is no file '{path.name}'."
         )
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))

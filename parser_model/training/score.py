@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,9 @@ from parser_model.presence import (
     fit_calibration,
 )
 from parser_model.range_calibration import family
+from parser_model.training.closeups import Square, square
 from parser_model.training.data import (
+    PARTLY_LABELLED,
     Sample,
     absent_targets,
     read_image,
@@ -29,6 +31,8 @@ from parser_model.training.data import (
 from parser_model.types import Parser, Recogniser
 
 _FOREIGN = 12  # absent targets of other sites that are asked of each image
+_PRESENT, _SAME_SITE, _OTHER_SITE = "present", "same site", "other site"
+_BESIDE, _NONSENSE = "beside", "nonsense"
 LEAST_TRAINING_MASKS = 15
 
 
@@ -102,6 +106,8 @@ class PresenceTable:
         Of the E kinds of evidence.
     nonsense : (N,) ndarray of bool, or None
         Asked in words for nothing; judged, but never fitted on. None where there are none.
+    beside : (N,) ndarray of bool, or None
+        Lesions asked of a square cut out beside them. None where there are none.
     """
 
     evidence: NDArray[np.float64]
@@ -110,6 +116,12 @@ class PresenceTable:
     patients: list[str]
     names: tuple[str, ...] = EVIDENCE
     nonsense: NDArray[np.bool_] | None = None
+    beside: NDArray[np.bool_] | None = None
+
+    @property
+    def alike(self) -> NDArray[np.bool_]:
+        """Absent from an image of the target's own kind, whole or cut, (N,)."""
+        return self.same_site if self.beside is None else self.same_site | self.beside
 
     @property
     def to_fit(self) -> NDArray[np.bool_]:
@@ -129,6 +141,9 @@ def presence_table(
 ) -> PresenceTable:
     """Evidence for each image's targets, some surely absent ones, all absent of the same site.
 
+    And of lesions in a square cut out beside them: nearly all sources give images with a lesion
+    alone, but people ask about others too.
+
     A parser that recognises modalities is not told them: what it sees is part of the evidence.
 
     Parameters
@@ -143,8 +158,10 @@ def presence_table(
     progress : callable, optional
         Called with the number of images done, and of all.
     """
-    rng = np.random.default_rng(seed)
-    rows, present, same_site, patients, in_vain = [], [], [], [], []
+    rng, places = np.random.default_rng(seed), np.random.default_rng((seed, 1))
+    rows: list[NDArray[np.float64]] = []
+    kinds: list[str] = []
+    patients: list[str] = []
     for done, sample in enumerate(samples, 1):
         if not sample.masks:
             continue
@@ -152,33 +169,52 @@ def presence_table(
         modality = None if isinstance(parser, Recogniser) else sample.place.modality
         local = same_site_absent(sample)
         foreign = [t for t in absent_targets(sample, ontology) if t not in local]
-        labelled = [(t, bool(read_mask(sample.masks[t]).any())) for t in sorted(sample.masks)]
-        asked = [(t, there, not there) for t, there in labelled]
-        asked += [(t, False, True) for t in local]
+        masks = {target: read_mask(path) for target, path in sorted(sample.masks.items())}
+        asked = [(t, _PRESENT if mask.any() else _SAME_SITE) for t, mask in masks.items()]
+        asked += [(t, _SAME_SITE) for t in local]
         if foreign:
             drawn = rng.choice(foreign, min(_FOREIGN, len(foreign)), replace=False)
-            asked += [(str(t), False, False) for t in drawn]
-        sensible = len(asked)
-        asked += [
-            (nonsense[(2 * done + k) % len(nonsense)], False, False) for k in (0, 1) if nonsense
-        ]
-        in_vain += [number >= sensible for number in range(len(asked))]
-        for target, is_present, is_local in asked:
+            asked += [(str(t), _OTHER_SITE) for t in drawn]
+        if nonsense:
+            asked += [(nonsense[(2 * done + k) % len(nonsense)], _NONSENSE) for k in (0, 1)]
+        for target, kind in asked:
             rows.append(parser.evidence(image, target, modality=modality))
-            present.append(is_present)
-            same_site.append(is_local)
-            patients.append(sample.patient)
+            kinds.append(kind)
+        for target, part in squares_beside(sample, masks, ontology, places).items():
+            rows.append(parser.evidence(part.cut(image), target, modality=modality))
+            kinds.append(_BESIDE)
+        patients += [sample.patient] * (len(rows) - len(patients))
         if progress:
             progress(done, len(samples))
     names = evidence_names(parser)
+    kind = np.array(kinds, np.str_)
     return PresenceTable(
         np.array(rows, np.float64).reshape(-1, len(names)),
-        np.array(present, bool),
-        np.array(same_site, bool),
+        kind == _PRESENT,
+        kind == _SAME_SITE,
         patients,
         names,
-        np.array(in_vain, bool) if nonsense else None,
+        kind == _NONSENSE if nonsense else None,
+        kind == _BESIDE,
     )
+
+
+def squares_beside(
+    sample: Sample,
+    masks: Mapping[str, NDArray[np.bool_]],
+    ontology: Ontology,
+    rng: np.random.Generator,
+) -> dict[str, Square]:
+    """By lesion, a square of its image where neither it nor another lesion is, where there is one.
+
+    None of sources that do not outline every lesion.
+    """
+    lesions = [t for t, mask in masks.items() if ontology.is_lesion(t) and mask.any()]
+    if not lesions or sample.source in PARTLY_LABELLED:
+        return {}
+    every = np.logical_or.reduce([masks[target] for target in lesions])
+    found = {target: square(every, rng, beside=True) for target in lesions}
+    return {target: part for target, part in found.items() if part is not None}
 
 
 def cross_fitted(
@@ -218,7 +254,7 @@ def fit(table: PresenceTable, rows: NDArray[np.bool_], name: str, sha256: str) -
         weights_sha256=sha256,
         fitted_on=f"{int(present.sum())} present and {int((~present).sum())} absent objects",
         names=table.names,
-        alike=table.same_site[rows],
+        alike=table.alike[rows],
     )
 
 

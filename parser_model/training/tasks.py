@@ -55,6 +55,10 @@ def task_of(
     """
     if isinstance(config.plan, TrainingPlan):
         weights = load_weights(start) if start else None
+        if config.plan.taught != "all" and weights is None:
+            raise RequestError(
+                "Presence alone is taught to finished weights; name them with --start."
+            )
         if weights and config.sizes:
             raise RequestError("--start keeps the network's sizes, so [network] cannot be given.")
         compact = CompactTask(

@@ -165,7 +165,10 @@ def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, c
         (["--steps", "1", "--device", "abacus"], "Unknown device"),
         (["--steps", "1", "--licence", "mine"], "Unknown licence filter"),
         (["--steps", "1", "--freeze", "text"], "--freeze is for --config biomedparse"),
-        (["--steps", "1", "--config", "large"], "--config is compact, biomedparse or a TOML file"),
+        (
+            ["--steps", "1", "--config", "large"],
+            "--config is compact, biomedparse, presence or a TOML file",
+        ),
         (["--steps", "1", "--start", "none.safetensors"], "none.safetensors is missing"),
     ],
 )

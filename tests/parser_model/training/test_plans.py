@@ -80,3 +80,11 @@ def test_files_that_are_no_configuration(tmp_path):
         read_config(str(tmp_path / "nowhere.toml"))
     with pytest.raises(FileError, match="no TOML file"):
         config(tmp_path, "a = [")
+
+
+def test_the_plan_that_teaches_presence_alone_is_one():
+    """It is documented as the second half of how the shipped weights are made."""
+    plan = read_config("presence").plan
+    assert isinstance(plan, TrainingPlan)
+    assert plan.taught == "presence"
+    assert plan.closeups > 0
