@@ -219,7 +219,8 @@ def calibrate(
 
 def _reliability(table: score.PresenceTable, probability: Numbers) -> tuple[Bin, ...]:
     rows = table.to_fit
-    weight = balanced(table.present[rows], table.alike[rows])
+    beside = None if table.beside is None else table.beside[rows]
+    weight = balanced(table.present[rows], table.same_site[rows], beside)
     said, there = probability[rows], table.present[rows].astype(float)
     tenth = np.minimum((10 * said).astype(int), 9)
     bins = []

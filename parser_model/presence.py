@@ -24,7 +24,9 @@ from parser_model.types import ParserInfo
 # Evidence that can only speak against an object, or for it, whatever chance says in the data at
 # hand: that an image looks like one that could hold the object is no reason to doubt it.
 _AGAINST, _FOR = frozenset({"sibling_overlap"}), frozenset({"place_support"})
-_NEAR = 0.1  # weight of all absent objects in images of their own kind; the others have 0.4
+# Weights of all absent objects in images of their own kind, and of those in squares cut beside
+# them; the others have what is left of one half.
+_NEAR, _BESIDE = 0.1, 0.02
 EVIDENCE = ("network_logit", "place_support", "mask_confidence", "mask_log_area", "mask_peak")
 
 
@@ -99,7 +101,8 @@ def fit_calibration(
     fitted_on: str,
     names: Sequence[str] = EVIDENCE,
     alike: NDArray[np.bool_] | None = None,
-    keep: float = 0.965,
+    beside: NDArray[np.bool_] | None = None,
+    keep: float = 0.96,
     refuse: float = 0.98,
     penalty: float = 1e-3,
 ) -> Calibration:
@@ -107,7 +110,8 @@ def fit_calibration(
 
     Present and absent objects weigh the same together; of the absent ones those in images of their
     own kind weigh a fifth, however few they are: with more weight, a handful of present objects in
-    images that were taken for something else lets foreign ones through.
+    images that were taken for something else lets foreign ones through. Those in squares cut beside
+    them weigh a fifth of that: cut images are not what people mostly ask about.
 
     The threshold is one half, or higher if it takes that to refuse most absent objects in images
     of their own kind, but never so high that more than a few present ones are lost. A threshold
@@ -122,6 +126,8 @@ def fit_calibration(
         Of the E kinds of evidence.
     alike : (N,) ndarray of bool, optional
         Absent, though the image is of the object's own modality and site.
+    beside : (N,) ndarray of bool, optional
+        Absent from a square that was cut beside them.
     keep : float
         Share of the present objects that the threshold keeps at least.
     refuse : float
@@ -130,7 +136,7 @@ def fit_calibration(
         Weight of the squared coefficients.
     """
     sign = np.where(present, 1.0, -1.0)
-    weight = balanced(present, alike)
+    weight = balanced(present, alike, beside)
     spread = evidence.std(axis=0)
     # What is the same for all objects tells nothing, and must not stand in for the intercept.
     scale = np.where(spread > 1e-9, spread, np.inf)
@@ -145,7 +151,8 @@ def fit_calibration(
     found = minimize(loss, start, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
     coefficients = found[:-1] / scale
     score = evidence @ coefficients + found[-1]
-    hard = ~present if alike is None or not alike.any() else alike
+    alike, beside = (np.zeros_like(present) if r is None else r for r in (alike, beside))
+    hard = alike | beside if (alike | beside).any() else ~present
     wanted = max(0.0, float(np.quantile(score[hard], refuse)))
     cut = min(wanted, float(np.quantile(score[present], 1 - keep)))
     presumed = max(cut, 0.0)
@@ -161,23 +168,28 @@ def fit_calibration(
 
 
 def balanced(
-    present: NDArray[np.bool_], alike: NDArray[np.bool_] | None = None
+    present: NDArray[np.bool_],
+    alike: NDArray[np.bool_] | None = None,
+    beside: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Weights (N,) that sum to one: half for present objects, half for absent ones.
 
-    Of the absent half, absent objects in images of their own kind have a fifth, and all others
-    the rest; all of it where there is but one sort.
+    Of the absent half, absent objects in images of their own kind have a fifth, those in squares
+    cut beside them a fifth of that, and all others the rest; shares of sorts that are not there
+    go to the others.
     """
-    near = np.zeros_like(present) if alike is None else alike & ~present
-    far = ~present & ~near
-    both = bool(near.any() and far.any())
+    near, cut = (
+        np.zeros_like(present) if rows is None else rows & ~present for rows in (alike, beside)
+    )
+    far = ~present & ~near & ~cut
+    shares = [(rows, part) for rows, part in ((near, _NEAR), (cut, _BESIDE)) if rows.any()]
+    if far.any():
+        shares.append((far, 0.5 - sum(part for _, part in shares)))
+    whole = sum(part for _, part in shares)
     weight = np.zeros(len(present))
-    for rows, part in (
-        (present, 0.5),
-        (near, _NEAR if both else 0.5),
-        (far, 0.5 - _NEAR if both else 0.5),
-    ):
-        weight[rows] = part / max(1, int(rows.sum()))
+    weight[present] = 0.5 / max(1, int(present.sum()))
+    for rows, part in shares:
+        weight[rows] = 0.5 * part / whole / int(rows.sum())
     return weight
 
 

@@ -132,9 +132,8 @@ def read_config(given: str, device: str = "cpu") -> Config:
         return _defaults(given, device)
     path = _WRITTEN.get(given, Path(given))
     if not path.is_file():
-        raise RequestError(
-            f"--config is {', '.join((*MODELS, *_WRITTEN))} or a TOML file; there is no file '{path.name}'."
-        )
+        names = ", ".join((*MODELS, *_WRITTEN))
+        raise RequestError(f"--config is {names} or a TOML file; there is no file '{path.name}'.")
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

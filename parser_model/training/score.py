@@ -187,15 +187,16 @@ def presence_table(
         if progress:
             progress(done, len(samples))
     names = evidence_names(parser)
-    kind = np.array(kinds, np.str_)
+    is_of = {kind: np.array([one == kind for one in kinds], bool) for kind in set(kinds)}
+    none = np.zeros(len(kinds), bool)
     return PresenceTable(
         np.array(rows, np.float64).reshape(-1, len(names)),
-        kind == _PRESENT,
-        kind == _SAME_SITE,
+        is_of.get(_PRESENT, none),
+        is_of.get(_SAME_SITE, none),
         patients,
         names,
-        kind == _NONSENSE if nonsense else None,
-        kind == _BESIDE,
+        is_of.get(_NONSENSE, none) if nonsense else None,
+        is_of.get(_BESIDE, none),
     )
 
 
@@ -254,7 +255,8 @@ def fit(table: PresenceTable, rows: NDArray[np.bool_], name: str, sha256: str) -
         weights_sha256=sha256,
         fitted_on=f"{int(present.sum())} present and {int((~present).sum())} absent objects",
         names=table.names,
-        alike=table.alike[rows],
+        alike=table.same_site[rows],
+        beside=None if table.beside is None else table.beside[rows],
     )
 
 

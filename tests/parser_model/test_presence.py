@@ -97,6 +97,12 @@ def test_kinds_of_objects_weigh_the_same_however_many_they_are():
     weight = balanced(present, alike)
     sums = [weight[rows].sum() for rows in (present, alike, ~present & ~alike)]
     assert sums == pytest.approx([0.5, 0.1, 0.4])
+    cut = np.zeros(len(present), bool)
+    cut[np.flatnonzero(~present & ~alike)[:2]] = True
+    weight = balanced(present, alike, cut)
+    assert weight.sum() == pytest.approx(1)
+    assert weight[alike].sum() == pytest.approx(0.1)
+    assert weight[cut].sum() == pytest.approx(0.02)
     assert balanced(present)[~present].sum() == pytest.approx(0.5)
     assert balanced(present, ~present)[~present].sum() == pytest.approx(0.5)
 
