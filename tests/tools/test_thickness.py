@@ -76,6 +76,16 @@ def test_the_wall_of_a_ring(inner, outer):
     assert "on slice 2" in found.convention
 
 
+@given(st.integers(0, 89), st.floats(0.01, 100), st.booleans(), st.booleans())
+def test_thickness_follows_the_size_of_a_pixel_and_not_the_way_up(degrees, k, flip, turn):
+    mask, spacing = strip(12, degrees, 60), (0.7, 1.1)
+    found = thickness(mask, spacing).number
+    assert thickness(mask, (0.7 * k, 1.1 * k)).number == pytest.approx(k * found)
+    other = mask[:, ::-1] if flip else mask
+    other, spacing = (other.T, spacing[::-1]) if turn else (other, spacing)
+    assert thickness(np.ascontiguousarray(other), spacing).number == pytest.approx(found)
+
+
 def test_what_is_round_or_fills_the_image_has_no_thickness():
     for mask in (np.hypot(ROWS, COLUMNS) < 80, np.ones((30, 30), bool)):
         with pytest.raises(ToolError, match="neither a layer nor a wall"):

@@ -53,7 +53,6 @@ SHAPES: Final[dict[str, Shape]] = {
     "sum_of_diameters": Shape(response.diameters_summed),
     "perimeter": Shape(roundness.perimeter, of="part"),
     "circularity": Shape(roundness.circularity, of="part"),
-    "thickness": Shape(thickness.thickness, of="part"),
     "major_axis": Shape(axes.major_axis, of="part"),
     "minor_axis": Shape(axes.minor_axis, of="part"),
     "elongation": Shape(axes.elongation, of="part"),
@@ -77,13 +76,20 @@ PICTURE_SHAPES: Final[dict[str, Shape]] = {
     "mean_area": Shape(objects.mean_area_of_parts),
 }
 """Of pictures alone; density where the pixel size is known."""
+THIN_SHAPES: Final[dict[str, Shape]] = {"thickness": Shape(thickness.thickness, of="part")}
+"""Of layers and walls alone; a ToolError says so for what is round."""
 SPLIT: Final[dict[str, ShapeFunction]] = {
     "count": objects.count_objects,
     "density": objects.density,
     "mean_area": objects.mean_area,
 }
 """Measured instead of the shapes of the same name where touching objects are told apart."""
-ALL_SHAPES: Final[dict[str, Shape]] = {**SHAPES, **STACK_SHAPES, **PICTURE_SHAPES}
+ALL_SHAPES: Final[dict[str, Shape]] = {
+    **SHAPES,
+    **STACK_SHAPES,
+    **PICTURE_SHAPES,
+    **THIN_SHAPES,
+}
 INTENSITIES: Final[dict[str, IntensityFunction]] = {
     "mean_intensity": intensity.mean_intensity,
     "sd_intensity": intensity.sd_intensity,
