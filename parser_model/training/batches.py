@@ -239,7 +239,9 @@ class Batches:
         for row, (index, target) in enumerate(drawn):
             if share and self._rng.random() < share:
                 mask = self._pixels.masks([(index, target)])[0, 0].cpu().numpy() > 0
-                part = square(mask, self._rng, beside=bool(self._rng.random() < 0.5))
+                beside = bool(self._rng.random() < 0.5)
+                # A speck may be gone at the working size.
+                part = square(mask, self._rng, beside=beside) if mask.any() else None
                 if part is not None:
                     found[row] = part
         return found

@@ -97,6 +97,13 @@ def test_an_object_is_absent_where_a_close_up_leaves_it_out_and_only_there(polyp
     assert all(batch.present.all() for batch in asked(polyps))
 
 
+def test_what_is_gone_at_the_working_size_is_no_close_up(polyps):
+    speck = Image.new("L", (512, 512))
+    speck.putpixel((3, 3), 255)
+    speck.save(polyps[0].masks["polyp"])
+    assert len(asked(polyps[:1], closeups=1.0)) == 20
+
+
 def test_nothing_is_absent_beside_what_was_not_all_outlined(polyps):
     partly = [replace(sample, source="DeepLesion") for sample in polyps]
     assert all(batch.present.all() for batch in asked(partly, closeups=1.0))
