@@ -138,7 +138,8 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     across = refs.get(one, "perpendicular_diameter", unit)
     thick = refs.get(one, "thickness", unit)
     if thick:
-        sentences.append(f"The {name} {be(name)} {thick} thick in the mean.")
+        what = f"largest part of the {name} is" if several else f"{name} {be(name)}"
+        sentences.append(f"The {what} {thick} thick in the mean.")
     elif longest and across:
         owner = "Their" if plural(name) else "Its"
         its = f"{owner} longest diameter" if sentences else f"The longest diameter of the {name}"

@@ -189,6 +189,12 @@ def test_a_layer_has_a_thickness_and_a_lump_has_diameters(picture, settings, tmp
     shapes = {"retina": [(30, 0, 42, 100)], "left lung": [(50, 50, 90, 90)]}
     made = spoken_with(shapes, None, picture, settings, tmp_path)
     assert made.ask("How thick is the retina?").answer == "The retina is 12 px thick in the mean."
+    made.parser.shapes["myocardium"] = [(10, 0, 18, 100), (60, 0, 64, 100)]
+    wall = made.ask("How thick is the myocardium?")
+    assert wall.answer == (
+        "I find the myocardium in 2 separate parts. "
+        "The largest part of the myocardium is 8 px thick in the mean."
+    )
     lump = made.ask("How thick is the left lung?")
     assert lump.answer.startswith("The longest diameter of the left lung is ")
     assert any("neither a layer nor a wall" in warning for warning in lump.warnings)

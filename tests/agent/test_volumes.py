@@ -223,14 +223,20 @@ class SlowParser(BrightParser):
         return super().parse(images, prompts, modality=modality, site=site)
 
 
+async def stop_in_the_middle(conversation):
+    """Ask about the volume, and press stop when the first slices are done."""
+    question = "How large is the tumour?"
+    async with aclosing(conversation.stream(question)) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, ToolProgress):
+                break
+
+
 async def test_stopping_ends_the_work_and_the_next_question_is_answered(tmp_path):
     parser = SlowParser()
     made = Conversation(parser=parser, directory=tmp_path)
     made.add_scan(volume(400))
-    async with aclosing(made.stream("How large is the tumour?")) as events:  # type: ignore[type-var]
-        async for event in events:
-            if isinstance(event, ToolProgress):
-                break
+    await stop_in_the_middle(made)
     at_stop = parser.parsed
     await asyncio.sleep(0.5)
     assert parser.parsed <= at_stop + 8  # the batch that was under way
@@ -245,10 +251,7 @@ async def test_what_is_added_after_a_stopped_question_is_what_the_next_one_means
     parser = SlowParser()
     made = Conversation(parser=parser, directory=tmp_path)
     made.add_scan(volume(400))
-    async with aclosing(made.stream("How large is the tumour?")) as events:  # type: ignore[type-var]
-        async for event in events:
-            if isinstance(event, ToolProgress):
-                break
+    await stop_in_the_middle(made)
     made.add_scan(volume(12))
     told = [event async for event in made.stream("How large is the tumour?")]
     assert {event.total for event in told if isinstance(event, ToolProgress)} == {12}

@@ -92,6 +92,15 @@ def test_what_is_round_or_fills_the_image_has_no_thickness():
             thickness(mask)
 
 
+def test_what_the_frame_cuts_lengthwise_has_no_thickness():
+    """Only one of its sides is in view, which would double it."""
+    mask = np.zeros((100, 100), bool)
+    mask[:8] = True
+    for turned in (mask, mask.T, mask[::-1]):
+        with pytest.raises(ToolError, match="cuts it lengthwise"):
+            thickness(np.ascontiguousarray(turned))
+
+
 def test_the_average_size_of_several_objects():
     mask = np.zeros((60, 60), bool)
     mask[5:15, 5:15] = mask[30:50, 30:50] = True  # 100 and 400 pixels

@@ -20,6 +20,9 @@ _SMOOTHING: Final = 1.5
 _OF_THICKNESS: Final = 1 / 6
 """... but by no more of the thickness than this, so that both sides stay where they are."""
 
+_CUT_ACROSS: Final = 3.0
+"""Thicknesses of frame that one cut across may take; more is a side along the frame, not an end."""
+
 
 def thickness(mask: Mask, spacing_mm: Spacing = None) -> Value:
     """Mean thickness of a layer or a wall: its area over half the length of its outline.
@@ -33,7 +36,8 @@ def thickness(mask: Mask, spacing_mm: Spacing = None) -> Value:
     Raises
     ------
     ToolError
-        If the object is no layer or wall: too round, or cut by the image on all sides.
+        If the object is no layer or wall: too round, or cut by the image on all sides; or if the
+        image cuts it lengthwise.
     """
     section, at = largest_section(checked(mask))
     height, width = pixel_size(spacing_mm)
@@ -46,6 +50,12 @@ def thickness(mask: Mask, spacing_mm: Spacing = None) -> Value:
             "It is neither a layer nor a wall, so it has no thickness; ask for its diameters."
         )
     found = (outline - math.sqrt(root)) / (2 * ends) if ends else 2 * area / outline
+    on_frame = width * np.count_nonzero(section[[0, -1]])
+    on_frame += height * np.count_nonzero(section[:, [0, -1]])
+    if on_frame > _CUT_ACROSS * max(1, _cuts(section)) * found:
+        raise ToolError(
+            "The edge of the image cuts it lengthwise, so its thickness is not in view."
+        )
     return Value(
         "thickness",
         found,
@@ -83,6 +93,10 @@ def _free_ends(mask: Mask) -> int:
     """How many ends of a strip lie in view: none of a ring, two less where the frame cuts it."""
     if euler_number(mask, connectivity=2) < int(ndimage.label(mask, np.ones((3, 3)))[1]):
         return 0
+    return max(0, 2 - _cuts(mask))
+
+
+def _cuts(mask: Mask) -> int:
+    """How many times an object runs into the frame of the image."""
     frame = np.concatenate([mask[0], mask[1:, -1], mask[-1, -2::-1], mask[-2:0:-1, 0]])
-    cuts = int(np.count_nonzero(frame & ~np.roll(frame, 1)))
-    return max(0, 2 - cuts)
+    return int(np.count_nonzero(frame & ~np.roll(frame, 1)))
