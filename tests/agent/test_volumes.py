@@ -226,7 +226,7 @@ class SlowParser(BrightParser):
 async def stop_in_the_middle(conversation):
     """Ask about the volume, and press stop when the first slices are done."""
     question = "How large is the tumour?"
-    async with aclosing(conversation.stream(question)) as events:  # type: ignore[type-var]
+    async with aclosing(conversation.stream(question)) as events:
         async for event in events:
             if isinstance(event, ToolProgress):
                 break
