@@ -104,3 +104,17 @@ def test_licence_is_the_one_declared():
 )
 def test_the_path_rule_itself(line, caught):
     assert bool(MACHINE_PATH.search(line)) is caught
+
+
+def test_a_wheel_carries_the_page_of_the_chat():
+    """What lies outside the packages is not in a wheel unless it is named."""
+    settings = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    named = settings["tool"]["setuptools"]["data-files"]
+    carried = {
+        Path(folder, found.name).relative_to("share/parsechat")
+        for folder, patterns in named.items()
+        for pattern in patterns
+        for found in REPO.glob(pattern)
+    }
+    files = {path.relative_to(REPO) for path in (REPO / "public").rglob("*") if path.is_file()}
+    assert carried == files | {Path("chainlit.md")}

@@ -14,11 +14,14 @@ import os
 import secrets
 import shutil
 import tempfile
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from parser_model.errors import SetupError
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
 PREFIX = "parsechat-chat-"
 
 # Chainlit's own words where they would be wrong or vague here.
@@ -36,18 +39,35 @@ WORDS: dict[str, Any] = {
 }
 
 
+def front_end() -> Path:
+    """The folder that holds ``public/`` and ``chainlit.md``: the checkout, or where pip put them.
+
+    Raises
+    ------
+    SetupError
+        If they are in neither.
+    """
+    if (_CHECKOUT / "public").is_dir():
+        return _CHECKOUT
+    for file in metadata.files("parsechat") or ():
+        if file.name == "chainlit.md" and (found := Path(str(file.locate()))).is_file():
+            return found.parent
+    raise SetupError("The files of the chat's page are missing; install parsechat again.")
+
+
 def prepare() -> Path:
     """Make the folder, point Chainlit and its dependencies at it, and return it.
 
     Must run before anything imports Chainlit, which fixes its root while it is imported.
     """
     sweep()
+    files = front_end()
     root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    shutil.copytree(CHECKOUT / "public", root / "public")
+    shutil.copytree(files / "public", root / "public")
     (root / ".chainlit" / "translations").mkdir(parents=True)
     shutil.copyfile(Path(__file__).with_name("chainlit.toml"), root / ".chainlit" / "config.toml")
     for name in ("chainlit.md", "chainlit_en-US.md"):  # the second name spares a warning per visit
-        shutil.copyfile(CHECKOUT / "chainlit.md", root / name)
+        shutil.copyfile(files / "chainlit.md", root / name)
     _write_words(root / ".chainlit" / "translations" / "en-US.json")
 
     os.environ["CHAINLIT_APP_ROOT"] = str(root)

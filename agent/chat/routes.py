@@ -61,5 +61,5 @@ async def upload(file_id: str) -> Response:
 @router.get("/avatars/{name:path}")
 async def avatar(name: str) -> Response:
     """Send our mark for every author: the names of steps hold people's words, not file names."""
-    svg = (root.CHECKOUT / "public" / "avatars" / "parsechat.svg").read_bytes()
+    svg = (root.front_end() / "public" / "avatars" / "parsechat.svg").read_bytes()
     return Response(svg, media_type="image/svg+xml", headers={"cache-control": "max-age=3600"})

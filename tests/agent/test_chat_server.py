@@ -7,6 +7,7 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_chainlit_lives_in_a_private_folder(temporary: Path) -> None:
     assert "not for diagnosis" in words
     root.remove(folder)
     assert not folder.exists()
+
+
+def test_the_page_is_found_where_pip_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = tmp_path / "share" / "chainlit.md"
+    page.parent.mkdir()
+    page.touch()
+    installed = SimpleNamespace(name="chainlit.md", locate=lambda: page)
+    monkeypatch.setattr(root, "_CHECKOUT", tmp_path)  # has no public/
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [installed])
+    assert root.front_end() == page.parent
+    monkeypatch.setattr("importlib.metadata.files", lambda name: None)
+    with pytest.raises(SetupError, match="install parsechat again"):
+        root.front_end()
 
 
 def test_what_a_killed_run_left_is_deleted_and_a_living_run_is_not(temporary: Path) -> None:
