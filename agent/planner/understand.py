@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.planner import words
 from agent.planner.named_measures import read_named_measure
+from agent.planner.naming import find_phrases
 from agent.planner.relations import read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
@@ -75,54 +75,6 @@ class Request:
     follow_up: bool = False
     since_first: bool = False
     each_part: bool = False
-
-
-def find_phrases(
-    question: str, ontology: Ontology, modality: str | None = None
-) -> list[tuple[int, str]]:
-    """Known objects named in a question, longest names first, in reading order.
-
-    Returns
-    -------
-    list of (int, str)
-        Word position and the user's own words.
-    """
-    raw = re.findall(r"[^\W_]+", question)
-    taken = [False] * len(raw)
-    found: list[tuple[int, str]] = []
-    for length in range(min(6, len(raw)), 0, -1):
-        for start in range(len(raw) - length + 1):
-            if any(taken[start : start + length]):
-                continue
-            span = raw[start : start + length]
-            phrase = " ".join(span)
-            if span[0].lower() in words.FILLERS or span[-1].lower() in words.FILLERS:
-                continue
-            if {span[0].lower(), span[-1].lower()} & words.MEASURES:
-                continue
-            if any(word.lower() in words.PLACE_JOINERS for word in span):
-                continue
-            target = ontology.resolve(phrase, modality)
-            if target is None or _joins_two(span, target, ontology, modality):
-                continue
-            found.append((start, _name_in(phrase, target, ontology)))
-            taken[start : start + length] = [True] * length
-    return sorted(found)
-
-
-def _name_in(phrase: str, target: str, ontology: Ontology) -> str:
-    """Of a Chinese sentence, which has no spaces, the name alone; other phrases as they are."""
-    names = (name for name in ontology.chinese_names(target) if name in phrase)
-    return max(names, key=len, default=phrase)
-
-
-def _joins_two(span: list[str], target: str, ontology: Ontology, modality: str | None) -> bool:
-    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE"."""
-    for position, word in enumerate(span):
-        if word.lower() in ("and", "or"):
-            after = ontology.resolve(" ".join(span[position + 1 :]), modality)
-            return after is not None and after == target
-    return False
 
 
 def understand(

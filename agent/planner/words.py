@@ -132,6 +132,7 @@ EACH_PART = any_of(
     "each (?:of (?:them|the)|one|part|lesion|tumou?r|nodule|polyp|nucleus|gland)", "one by one",
     "individual\\w*", "separately", "(?:as )?a table", "list (?:all|the|them|each|every)",
     "every (?:single )?(?:one|part|lesion|tumou?r|nodule|polyp)", "per (?:part|lesion|tumou?r)",
+    "(?:largest|biggest|smallest|first|second|third) (?:part|lesion|tumou?r|nodule|polyp|nucleus)",
 )  # fmt: skip
 CENTRES = any_of("cent(?:re|er)s?(?: of)?", "centroids?", "middles?")
 HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")

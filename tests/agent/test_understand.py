@@ -211,3 +211,50 @@ def test_small_talk_is_answered_and_colours_are_declined():
     assert read("how large is the polyp?", "thanks!").ask_back == "You are welcome."
     assert read("what colour is the mole?").reason == "unsupported"
     assert read("which kind of scan is it?").kind == "describe"
+
+
+@pytest.mark.parametrize(
+    ("question", "modality", "phrases"),
+    [
+        # What makes it another object stays in its name: nobody is answered with the whole liver.
+        ("How large is the left hippocampus?", "MRI", ("left hippocampus",)),
+        ("How large is the left lobe of the liver?", "CT", ("left lobe of the liver",)),
+        ("How large is the head of the pancreas?", "CT", ("head of the pancreas",)),
+        ("How big is the right liver lobe?", "CT", ("right liver lobe",)),
+        ("How big is the upper lobe of the left lung?", "X-Ray", ("upper lobe of the left lung",)),
+        ("How large is the left carotid artery?", "ultrasound", ("left carotid artery",)),
+        ("How large is the liver? Right?", "CT", ("liver",)),
+        ("How much of the lung is tumour?", "CT", ("lung", "tumour")),
+        # Two that share a noun are two.
+        (
+            "Compare the benign and malignant tumors",
+            "ultrasound",
+            ("benign tumor", "malignant tumors"),
+        ),
+        (
+            "How large are the anterior and the posterior hippocampus?",
+            "MRI",
+            ("anterior hippocampus", "posterior hippocampus"),
+        ),
+        (
+            "How thick are the inner and outer retina layers?",
+            "OCT",
+            ("inner retina layers", "outer retina layers"),
+        ),
+        # What nobody knows is not left out in silence.
+        ("How large is the heart and the left lung?", "X-Ray", ("heart", "left lung")),
+        ("Where are the lungs and the spine?", "X-Ray", ("lungs", "spine")),
+        ("How large is the liver and the other one?", "CT", ("liver",)),
+        ("What is the size and the position of the liver?", "CT", ("liver",)),
+        ("How large is the tumour, and where is it?", "CT", ("tumour",)),
+        ("Compare the polyp and the whole image", "endoscope", ("polyp",)),
+    ],
+)
+def test_a_name_keeps_what_makes_it_another_object(question, modality, phrases):
+    assert read(question, modality=modality).phrases == phrases
+
+
+def test_one_of_several_is_answered_with_all_of_them():
+    request = read("How large is the second polyp?")
+    assert (request.kind, request.phrases, request.each_part) == ("measure", ("polyp",), True)
+    assert not read("What is the largest diameter of the polyp?").each_part

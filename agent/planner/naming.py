@@ -1,0 +1,217 @@
+"""Which objects a question names, in its own words.
+
+A name keeps the words that make it another object than the one it holds: of "the head of the
+pancreas" the pancreas is not what is asked for, so it is looked for whole, and refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from agent.planner import words
+from parser_model.ontology import Ontology
+from parser_model.wording import words_of
+
+_LONGEST = 6
+_DETERMINERS = frozenset(["the", "a", "an", "this", "his", "her", "their", "its", "each", "both"])
+_JOINS = frozenset(["and", "or", "vs", "versus"])
+_SIDES = """
+left right upper lower anterior posterior superior inferior medial lateral proximal distal inner
+outer middle apical basal dorsal ventral cortical medullary
+"""
+_PLACED = frozenset(_SIDES.split())
+"""What stands before a name and makes it one of several, or a part."""
+_PARTS = """
+lobe lobes head tail body neck apex base tip pole poles half horn horns cortex medulla wall walls
+quadrant root segment
+"""
+_PART = frozenset(_PARTS.split())
+_PART_AFTER = _PART - {"segment", "head", "body", "half"}  # "the liver: segment it"
+_LONGEST_UNKNOWN = 3
+
+Resolve = Callable[[Sequence[str]], str | None]
+
+
+class _Word(NamedTuple):
+    """A word of the question, and whether the sentence goes on after it without a break."""
+
+    text: str
+    goes_on: bool
+
+    @property
+    def lower(self) -> str:
+        return self.text.lower()
+
+
+class _Name(NamedTuple):
+    """A stretch of words, and what it is a name of; None for an object nobody knows."""
+
+    start: int
+    end: int
+    target: str | None
+
+
+def find_phrases(
+    question: str, ontology: Ontology, modality: str | None = None
+) -> list[tuple[int, str]]:
+    """Objects named in a question, in reading order.
+
+    Known names are found first, longest first. Each then takes in the words that make it another
+    object ("left hippocampus", "lobe of the liver"); of "benign and malignant tumors" both are
+    named; and so is what is joined to a known name, known or not ("the heart and the left lung").
+
+    Returns
+    -------
+    list of (int, str)
+        Word position and the user's own words.
+    """
+    text = _words(question)
+
+    def resolve(span: Sequence[str]) -> str | None:
+        return ontology.resolve(" ".join(span), modality)
+
+    known = _known(text, resolve)
+    named = [_whole(text, name, known) for name in known]
+    found = [(n.start, _told(text, n, ontology)) for n in named]
+    sharing = [n for one in named for n in _sharing_its_noun(text, one, known, resolve)]
+    found += [(name.start, name.target) for name in sharing if name.target]
+    named += sharing
+    for name in named:
+        found += [
+            (start, _phrase(text, start, end)) for start, end in _unknown_beside(text, name, named)
+        ]
+    return sorted(set(found))
+
+
+def _words(question: str) -> list[_Word]:
+    found = list(re.finditer(r"[^\W_]+", question))
+    ends = [*(word.start() for word in found[1:]), len(question)]
+    return [
+        _Word(word.group(), end < len(question) and not question[word.end() : end].strip(" -'’"))
+        for word, end in zip(found, ends, strict=True)
+    ]
+
+
+def _phrase(text: Sequence[_Word], start: int, end: int) -> str:
+    return " ".join(word.text for word in text[start:end])
+
+
+def _known(text: Sequence[_Word], resolve: Resolve) -> list[_Name]:
+    """Known names, none inside another, longest first."""
+    taken = [False] * len(text)
+    found: list[_Name] = []
+    for length in range(min(_LONGEST, len(text)), 0, -1):
+        for start in range(len(text) - length + 1):
+            end = start + length
+            if any(taken[start:end]):
+                continue
+            span = [word.text for word in text[start:end]]
+            ends = {span[0].lower(), span[-1].lower()}
+            if ends & words.FILLERS or ends & words.MEASURES:
+                continue
+            if any(word.lower() in words.PLACE_JOINERS for word in span):
+                continue
+            target = resolve(span)
+            if target is None or _joins_two(span, target, resolve):
+                continue
+            found.append(_Name(start, end, target))
+            taken[start:end] = [True] * length
+    return found
+
+
+def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:
+    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE"."""
+    for position, word in enumerate(span):
+        if word.lower() in ("and", "or"):
+            after = resolve(span[position + 1 :])
+            return after is not None and after == target
+    return False
+
+
+def _whole(text: Sequence[_Word], name: _Name, known: Sequence[_Name]) -> _Name:
+    """A name with the words around it that make it a part of its object, or one of several."""
+    start, end, target = name
+    start = _with_places(text, start, known)
+    if end < len(text) and text[end - 1].goes_on and text[end].lower in _PART_AFTER:
+        end += 1
+    of = start - 1
+    if of >= 0 and text[of].lower in _DETERMINERS:
+        of -= 1
+    if of >= 1 and text[of].lower == "of" and text[of - 1].lower in _PART:
+        start = _with_places(text, of - 1, known)
+    return _Name(start, end, target if (start, end) == name[:2] else None)
+
+
+def _with_places(text: Sequence[_Word], start: int, known: Sequence[_Name]) -> int:
+    """Where a name begins with the words of place before it."""
+    while start and text[start - 1].lower in _PLACED and text[start - 1].goes_on:
+        if any(other.start < start <= other.end for other in known):
+            break
+        start -= 1
+    return start
+
+
+def _sharing_its_noun(
+    text: Sequence[_Word], name: _Name, known: Sequence[_Name], resolve: Resolve
+) -> list[_Name]:
+    """The benign one of "benign and malignant tumors"."""
+    join = name.start - 1
+    if join >= 0 and text[join].lower in _DETERMINERS:
+        join -= 1
+    if join < 1 or text[join].lower not in _JOINS or name.end - name.start < 2:
+        return []
+    first = join - 1
+    if any(other.start <= first < other.end for other in known):
+        return []
+    target = resolve([text[first].text, *(w.text for w in text[name.start + 1 : name.end])])
+    its_own = target not in (None, name.target) and text[first].lower in words_of(target or "")
+    return [_Name(first, join, target)] if its_own else []
+
+
+def _told(text: Sequence[_Word], name: _Name, ontology: Ontology) -> str:
+    """The user's own words; of a Chinese sentence, which has no spaces, the name alone."""
+    phrase = _phrase(text, name.start, name.end)
+    if name.target is None:
+        return phrase
+    names = (one for one in ontology.chinese_names(name.target) if one in phrase)
+    return max(names, key=len, default=phrase)
+
+
+def _unknown_beside(
+    text: Sequence[_Word], name: _Name, named: Sequence[_Name]
+) -> list[tuple[int, int]]:
+    """Things with an article that are joined to a name, though nobody knows them."""
+    found = []
+    join = name.start - 1
+    if join >= 0 and text[join].lower in _DETERMINERS:
+        join -= 1
+    if join > 1 and text[join].lower in _JOINS:
+        for start in range(join - 1, max(0, join - 1 - _LONGEST_UNKNOWN), -1):
+            if text[start - 1].lower in _DETERMINERS and _may_be_a_thing(text[start:join]):
+                found.append((start, join))
+                break
+    join = name.end
+    if join + 2 < len(text) and text[join].lower in _JOINS and text[join + 1].lower in _DETERMINERS:
+        start = join + 2
+        for end in range(start + 1, min(len(text), start + _LONGEST_UNKNOWN) + 1):
+            if _may_be_a_thing(text[start:end]) and not text[end - 1].goes_on:
+                found.append((start, end))
+                break
+    return [
+        (start, end)
+        for start, end in found
+        if not any(other.start < end and start < other.end for other in named)
+    ]
+
+
+def _may_be_a_thing(span: Sequence[_Word]) -> bool:
+    """Whether words may name an object, and are none of the words that questions are made of."""
+    common = words.FILLERS | words.MEASURES | words.NO_NAMES | _DETERMINERS | _JOINS
+    if any(word.lower in common or word.text.isdigit() for word in span):
+        return False
+    phrase = " ".join(word.text for word in span)
+    spoken = (pattern for pattern, _ in words.QUANTITIES)
+    asked = (*spoken, words.SHOW, words.COMPARE, words.COUNT, words.WHERE, words.CENTRES)
+    return not any(pattern.search(phrase) for pattern in asked)
