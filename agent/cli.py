@@ -296,13 +296,19 @@ def models_calibrate(
     data: Annotated[Path, typer.Option("--data", help="Folder with val/ and val_mask/.")],
     images: Annotated[int | None, typer.Option("--images", help="Use at most so many.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="presence or ranges.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Of presence: val, or several: val,train.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files.")] = None,
     json: Json = False,
 ) -> None:
     """Fit "is it there?" and the ranges of sizes on outlined images, for these weights."""
     from agent import models_commands
+    from agent.eval_commands import listed
 
-    models_commands.calibrate(name, data, images=images, only=only, out=out, as_json=json)
+    models_commands.calibrate(
+        name, data, images=images, only=only, splits=listed(split), out=out, as_json=json
+    )
 
 
 def _warm_up() -> None:

@@ -133,6 +133,7 @@ def calibrate(
     images: int | None,
     as_json: bool,
     only: str | None = None,
+    splits: tuple[str, ...] = (),
     out: Path | None = None,
 ) -> None:
     """Fit presence and ranges for a parser on labelled images, and keep them for these weights.
@@ -147,6 +148,9 @@ def calibrate(
     as_json : bool
     only : {"presence", "ranges"} or None
         Ranges alone follow the presence that is in use.
+    splits : tuple of str
+        Folders whose images presence is fitted on, e.g. val and train; val or test where there are
+        none. Ranges have their own.
     out : Path or None
         Folder for ``NAME.calibration.json`` and ``NAME.ranges.json``, as they are shipped; None
         keeps them for the user.
@@ -158,6 +162,8 @@ def calibrate(
         raise RequestError("--images is how many images to use at most, a number above zero.")
     if only not in (None, "presence", "ranges"):
         raise RequestError(f"--only is presence or ranges, not '{only}'.")
+    if splits and only != "presence":
+        raise RequestError("--split is for presence; give --only presence with it.")
     kept = load_parser(name).info.name
     of_presence = out / f"{kept}.calibration.json" if out else calibration_file(kept)
     of_ranges = out / f"{kept}.ranges.json" if out else ranges_file(kept)
@@ -167,7 +173,7 @@ def calibrate(
         of_ranges.parent.mkdir(parents=True, exist_ok=True)
     with bars() as (progress, _):
         if only != "ranges":
-            document, lines = _fit_presence(name, data, of_presence, images, progress)
+            document, lines = _fit_presence(name, data, of_presence, images, splits, progress)
         if only != "presence":
             try:
                 ranges, said = fit_ranges(name, data, of_ranges, images=images, progress=progress)
@@ -180,7 +186,12 @@ def calibrate(
 
 
 def _fit_presence(
-    name: str, data: Path, path: Path, images: int | None, progress: Any
+    name: str,
+    data: Path,
+    path: Path,
+    images: int | None,
+    splits: tuple[str, ...],
+    progress: Any,
 ) -> tuple[dict[str, Any], list[str]]:
     from parser_model.calibrating import calibrate as fit
     from parser_model.calibrating import calibration_samples, told
@@ -189,7 +200,7 @@ def _fit_presence(
 
     report = fit(
         cast(GivesEvidence, load_parser(name)),
-        calibration_samples(data, images),
+        calibration_samples(data, images, splits=splits),
         ontology(),
         label=data.resolve().name,
         progress=lambda done, total: progress("images", done, total),

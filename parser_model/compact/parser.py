@@ -152,9 +152,7 @@ class CompactParser:
                 continue
             places = [self._place_for(t, encoded[i], modality, site) for i, t in known]
             texts = [canonical_phrase(t, p) for (_, t), p in zip(known, places, strict=True)]
-            logits, scores = self._decode(
-                [encoded[i] for i, _ in known], texts, [t for _, t in known]
-            )
+            logits, scores = self._decode([encoded[i] for i, _ in known], texts)
             for row, (i, target) in enumerate(known):
                 rows[i][column] = self._judge(
                     phrase,
@@ -217,25 +215,17 @@ class CompactParser:
         return [(one, i in new) for i, one in enumerate(known) if one is not None]
 
     @torch.inference_mode()
-    def _decode(
-        self, encoded: Sequence[_Encoded], texts: Sequence[str], names: Sequence[str]
-    ) -> tuple[Tensor, Tensor]:
-        """Mask logits (N, S, S) and presence logits (N,) of N images, one text and name each.
-
-        The mask is of the text, which says where to look. Whether the object is there is asked by
-        its bare name: on validation images that tells present from absent better.
-        """
+    def _decode(self, encoded: Sequence[_Encoded], texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Mask logits (N, S, S) and presence logits (N,) of N images, one text each."""
         features = [one.features for one in encoded]
         together = features[0] if len(features) == 1 else ImageFeatures.joined(features)
-        different = list(dict.fromkeys((*texts, *names)))
+        different = list(dict.fromkeys(texts))
         words = torch.from_numpy(self._weights.vocabulary.encode(different)).to(self._device)
         with self._autocast():
             vectors = self._network.encode_text(words)
-            asked, named = (
-                vectors[[different.index(text) for text in several]] for several in (texts, names)
-            )
+            asked = vectors[[different.index(text) for text in texts]]
             logits = self._network.decode(together, asked)
-            presence = self._network.presence(together.tokens, named)
+            presence = self._network.presence(together.tokens, asked)
         return logits.float().cpu(), presence.float().cpu()
 
     def _judge(
@@ -290,7 +280,7 @@ class CompactParser:
         """Raw presence evidence (5,) of a target in an image, for fitting a calibration."""
         encoded, _ = self._encode([ParsedImage(image)])[0]
         place = self._place_for(target, encoded, modality, None)
-        logits, scores = self._decode([encoded], [canonical_phrase(target, place)], [target])
+        logits, scores = self._decode([encoded], [canonical_phrase(target, place)])
         return self._evidence(target, logits[0], float(scores[0]), encoded)
 
     def words_as_typed(self) -> RawWords:

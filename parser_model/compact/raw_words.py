@@ -61,7 +61,7 @@ class RawWords:
     ) -> NDArray[np.float64]:
         """Presence evidence (4,) of a phrase: what the network says, without the table's part."""
         encoded, _ = self._parser._encode([ParsedImage(image)])[0]
-        logits, scores = self._parser._decode([encoded], [target], [target])
+        logits, scores = self._parser._decode([encoded], [target])
         found = self._parser._evidence("", logits[0], float(scores[0]), encoded)
         return np.delete(found, _SUPPORT)
 
@@ -69,7 +69,7 @@ class RawWords:
         from parser_model.compact.parser import _resize
 
         encoded, fresh = self._parser._encode([image])[0]
-        logits, _ = self._parser._decode([encoded], [phrase], [phrase])
+        logits, _ = self._parser._decode([encoded], [phrase])
         probability = torch.sigmoid(_resize(logits[0], image.pixels.shape[:2])).numpy()
         mask = probability > 0.5
         found = bool(mask.any())

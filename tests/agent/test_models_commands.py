@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 
 import numpy as np
@@ -244,6 +245,18 @@ def test_what_the_user_fits_for_the_bundled_parser_counts_first(run, labelled):
     assert "AUROC" in out
     loading._compact.cache_clear()
     assert str(load_parser("compact").info.calibration).startswith("compact-mine-")
+
+
+def test_presence_can_be_fitted_on_train_as_well(run, labelled, tmp_path):
+    for name in ("", "_mask"):
+        shutil.copytree(labelled / f"val{name}", labelled / f"train{name}")
+    asked = ("models", "calibrate", "compact", "--data", labelled, "--out", tmp_path / "out")
+    code, out, _ = run(*asked, "--only", "presence", "--split", "val,train", "--json")
+    assert code == 0
+    assert json.loads(out)["present"] == 14  # seven in each
+    code, _, err = run(*asked, "--split", "val,train")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--only presence" in err
 
 
 def test_calibrating_without_data_is_one_sentence(run, here, tmp_path):
