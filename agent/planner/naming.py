@@ -1,7 +1,8 @@
 """Which objects a question names, in its own words.
 
 A name keeps the words that make it another object than the one it holds: of "the head of the
-pancreas" the pancreas is not what is asked for, so it is looked for whole, and refused.
+pancreas" the pancreas is not what is asked for, so it is looked for whole, and refused. Nor is the
+lung what "is there fluid in the lung?" asks for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _DETERMINERS = frozenset(["the", "a", "an", "this", "his", "her", "their", "its"
 _JOINS = frozenset(["and", "or", "vs", "versus"])
 _SIDES = """
 left right upper lower anterior posterior superior inferior medial lateral proximal distal inner
-outer middle apical basal dorsal ventral cortical medullary
+outer middle central peripheral apical basal dorsal ventral cortical medullary
 """
 _PLACED = frozenset(_SIDES.split())
 """What stands before a name and makes it one of several, or a part."""
@@ -30,6 +31,8 @@ quadrant root segment
 _PART = frozenset(_PARTS.split())
 _PART_AFTER = _PART - {"segment", "head", "body", "half"}  # "the liver: segment it"
 _LONGEST_UNKNOWN = 3
+_WHERE = frozenset(["in", "on", "within", "inside", "around", "near", "behind", "beside", "under"])
+_BEFORE_A_THING = _DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
 
 Resolve = Callable[[Sequence[str]], str | None]
 
@@ -61,6 +64,7 @@ def find_phrases(
     Known names are found first, longest first. Each then takes in the words that make it another
     object ("left hippocampus", "lobe of the liver"); of "benign and malignant tumors" both are
     named; and so is what is joined to a known name, known or not ("the heart and the left lung").
+    What only says where an unknown thing is sought is no object asked for ("fluid in the lung").
 
     Returns
     -------
@@ -74,6 +78,7 @@ def find_phrases(
 
     known = _known(text, resolve)
     named = [_whole(text, name, known) for name in known]
+    named = [_sought_in(text, name, named) or name for name in named]
     found = [(n.start, _told(text, n, ontology)) for n in named]
     sharing = [n for one in named for n in _sharing_its_noun(text, one, known, resolve)]
     found += [(name.start, name.target) for name in sharing if name.target]
@@ -108,25 +113,36 @@ def _known(text: Sequence[_Word], resolve: Resolve) -> list[_Name]:
             if any(taken[start:end]):
                 continue
             span = [word.text for word in text[start:end]]
-            ends = {span[0].lower(), span[-1].lower()}
-            if ends & words.FILLERS or ends & words.MEASURES:
-                continue
-            if any(word.lower() in words.PLACE_JOINERS for word in span):
+            if {span[0].lower(), span[-1].lower()} & words.MEASURES:
                 continue
             target = resolve(span)
-            if target is None or _joins_two(span, target, resolve):
+            if target is None or _says_less(span, target, resolve):
+                continue
+            if _joins_two(span, target, resolve):
                 continue
             found.append(_Name(start, end, target))
             taken[start:end] = [True] * length
     return found
 
 
+def _says_less(span: Sequence[str], target: str, resolve: Resolve) -> bool:
+    """True where a part of the words names the same: of "the polyp in this image" one word does."""
+    lower = [word.lower() for word in span]
+    shorter = [span[:i] for i, word in enumerate(lower) if word in words.PLACE_JOINERS]
+    if lower[0] in words.FILLERS:
+        shorter.append(span[1:])
+    if lower[-1] in words.FILLERS:
+        shorter.append(span[:-1])
+    return any(not part or resolve(part) == target for part in shorter)
+
+
 def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:
     """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE"."""
     for position, word in enumerate(span):
         if word.lower() in ("and", "or"):
-            after = resolve(span[position + 1 :])
-            return after is not None and after == target
+            before, after = span[:position], resolve(span[position + 1 :])
+            parts = all(one.lower() in _PART for one in before)  # "body and tail of ..."
+            return after == target != resolve(before) and not parts
     return False
 
 
@@ -151,6 +167,21 @@ def _with_places(text: Sequence[_Word], start: int, known: Sequence[_Name]) -> i
             break
         start -= 1
     return start
+
+
+def _sought_in(text: Sequence[_Word], name: _Name, named: Sequence[_Name]) -> _Name | None:
+    """The unknown thing that is sought in what a name names."""
+    where = name.start - 1
+    if where >= 0 and text[where].lower in _DETERMINERS:
+        where -= 1
+    if where < 2 or text[where].lower not in _WHERE or not text[where - 1].goes_on:
+        return None
+    for start in range(where - 1, max(0, where - 1 - _LONGEST_UNKNOWN), -1):
+        if any(other.start <= start < other.end for other in named):
+            return None
+        if text[start - 1].lower in _BEFORE_A_THING and _may_be_a_thing(text[start:where]):
+            return _Name(start, where, None)
+    return None
 
 
 def _sharing_its_noun(

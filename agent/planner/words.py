@@ -31,7 +31,7 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         any_of("(?:average|mean|typical) (?:[\\w-]+ ){0,2}?(?:size|area)s?"),
         ("count", "mean_area"),
     ),
-    (any_of("how thick", "thickness(?:es)?"), THICKNESS),
+    (any_of("how thi(?:ck|n)", "thickness(?:es)?", "thicker", "thinner"), THICKNESS),
     (any_of("how (?:wide|long)", "width", "diameters?", "across", "length"), DIAMETERS),
     (
         any_of("how (?:tall|high)", "taller", "height", "bounding box", "extent in"),
@@ -181,7 +181,8 @@ NAMED = re.compile(
 )
 _NO_NAMES = """
 it this that them they image scan picture one object structure thing anything something everything
-percent share other size area width diameter how what pixel result mask difference ratio
+percent share other size area width diameter how what pixel pixels slices result mask difference
+ratio
 """
 NO_NAMES = frozenset(["", "share of image", "area of it", *_NO_NAMES.split()])
 PLACE_JOINERS = frozenset(["in", "on", "this", "from", "within", "at"])

@@ -1,7 +1,11 @@
 """The offline planner's reading of everyday questions."""
 
+import json
+from importlib.resources import files
+
 import pytest
 
+from agent.planner.naming import find_phrases
 from agent.planner.understand import Request, understand
 from agent.planner.words import BRIGHTNESS, SIZE, THICKNESS
 from parser_model.ontology import ontology
@@ -245,6 +249,15 @@ def test_small_talk_is_answered_and_colours_are_declined():
         ("How large is the heart and the left lung?", "X-Ray", ("heart", "left lung")),
         ("Where are the lungs and the spine?", "X-Ray", ("lungs", "spine")),
         ("How large is the liver and the other one?", "CT", ("liver",)),
+        # What is sought in an object is asked for, not the object.
+        ("Is there fluid in the left lung?", "X-Ray", ("fluid",)),
+        ("Are there spots on the lungs?", "X-Ray", ("spots",)),
+        ("How large is the white shadow in the liver?", "CT", ("white shadow",)),
+        ("How large is the tumour in the liver?", "CT", ("tumour", "liver")),
+        ("What is the mean intensity in the liver?", "CT", ("liver",)),
+        ("How many pixels are there in the liver?", "CT", ("liver",)),
+        ("Is there anything in the liver?", "CT", ("liver",)),
+        ("How thick is the central retina?", "OCT", ("central retina",)),
         ("What is the size and the position of the liver?", "CT", ("liver",)),
         ("How large is the tumour, and where is it?", "CT", ("tumour",)),
         ("Compare the polyp and the whole image", "endoscope", ("polyp",)),
@@ -252,6 +265,23 @@ def test_small_talk_is_answered_and_colours_are_declined():
 )
 def test_a_name_keeps_what_makes_it_another_object(question, modality, phrases):
     assert read(question, modality=modality).phrases == phrases
+
+
+def test_every_name_of_the_ontology_is_found_whole_in_a_question():
+    """Also "large bowel", "the lung on the left", "bleeding in the subarachnoid space"."""
+    table = json.loads((files("parser_model") / "ontology.json").read_text(encoding="utf-8"))
+    names = ontology()
+    wrong = []
+    for target, entry in table["targets"].items():
+        modality = next(m for m in names.modalities if target in names.targets_in(m))
+        for name in (target, *entry.get("names", ())):
+            found = [
+                words for _, words in find_phrases(f"How large is the {name}?", names, modality)
+            ]
+            if [names.resolve(f, modality) for f in found] != [names.resolve(name, modality)]:
+                wrong.append((name, found))
+    assert len(table["targets"]) > 50
+    assert not wrong
 
 
 def test_one_of_several_is_answered_with_all_of_them():
