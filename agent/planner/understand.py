@@ -95,6 +95,7 @@ def understand(
     text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
     # "is the left lung larger than the right?" does too.
     text = words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+    text = _both_sides_named(text, ontology, modality)
     if (scale := read_scale(text)) is not None:
         return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
@@ -148,6 +149,8 @@ def understand(
     )
     if request.kind == "unclear" and phrases:
         if last is not None and (words.AND.match(text) or follow_up):
+            if last.kind in _OF_TWO and len(phrases) < 2:
+                return replace(request, kind="measure", quantities=words.SIZE, follow_up=True)
             kind = "measure" if last.kind == "scale" else last.kind
             unit_asked = request.unit or last.unit
             return replace(last, kind=kind, phrases=phrases, unit=unit_asked, follow_up=True)
@@ -157,6 +160,7 @@ def understand(
     return request
 
 
+_OF_TWO = ("compare", "share", "distance", "centre_distance")
 _HELLO = 'Hello. Ask about your scan, for example "What do you see?" or "How large is the liver?".'
 
 
@@ -226,6 +230,18 @@ def _quantities(text: str) -> tuple[str, ...]:
                 continue  # "how much of the image": the share was meant, not the size
             found.update(dict.fromkeys(names))
     return tuple(found)
+
+
+def _both_sides_named(text: str, ontology: Ontology, modality: str | None) -> str:
+    """Of "which lung is larger?" a wording that names both, where there is one on each side."""
+    asked = words.WHICH_SIDE.search(text)
+    if asked is None:
+        return text
+    left, right = (f"{side} {asked['what']}" for side in ("left", "right"))
+    if not all(ontology.resolve(one, modality) for one in (left, right)):
+        return text
+    named = f"is the {left} {asked['how']} than the {right}"
+    return f"{text[: asked.start()]}{named}{text[asked.end() :]}"
 
 
 def _other_side(

@@ -83,7 +83,7 @@ DIAGNOSIS = any_of(
 )  # fmt: skip
 ABNORMAL = any_of(
     "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
-    "abnormalit\\w+", "patholog(?:y|ies)",
+    "abnormalit\\w+", "patholog(?:y|ies)", "is there (?:any|some)thing (?:in|on|inside|within)",
 )  # fmt: skip
 TREATMENT = any_of(
     "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",
@@ -166,6 +166,12 @@ BOTH_SIDES = re.compile(
 OTHER_SIDE = re.compile(
     r"\b(?P<a>left|right)(?P<what>\s+\w+)(?P<between>\b.*\b(?:than|as|to|and|with|versus|vs|or)\s+"
     r"(?:the\s+)?)(?P<b>left|right)(?:\s+(?:one|side))?(?=\s*(?:$|[?.!,]))",
+    re.IGNORECASE,
+)
+WHICH_SIDE = re.compile(
+    r"\bwhich (?:of the )?(?P<what>\w+) (?:is|are) (?:the )?"
+    r"(?P<how>larger|bigger|smaller|wider|longer)\b(?: one)?"
+    r"(?:\W+(?:the )?(?:left|right)(?: one)?\W+or (?:the )?(?:left|right)(?: one)?)?",
     re.IGNORECASE,
 )
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
