@@ -55,7 +55,7 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (
         any_of(
             "bright\\w*", "dark\\w*", "intensit\\w+", "dense", "densit\\w+", "hounsfield", "hu",
-            "gr[ea]y value", "signal",
+            "gr[ea]y value", "signal", "standard deviation",
         ),
         BRIGHTNESS,
     ),

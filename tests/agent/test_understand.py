@@ -255,6 +255,7 @@ def test_small_talk_is_answered_and_colours_are_declined():
         ("How large is the white shadow in the liver?", "CT", ("white shadow",)),
         ("How large is the tumour in the liver?", "CT", ("tumour", "liver")),
         ("What is the mean intensity in the liver?", "CT", ("liver",)),
+        ("What is the standard deviation in the liver?", "CT", ("liver",)),
         ("How many pixels are there in the liver?", "CT", ("liver",)),
         ("How thick is the central retina?", "OCT", ("central retina",)),
         ("What is the size and the position of the liver?", "CT", ("liver",)),
