@@ -30,6 +30,10 @@ quadrant root segment
 """
 _PART = frozenset(_PARTS.split())
 _PART_AFTER = _PART - {"segment", "head", "body", "half"}  # "the liver: segment it"
+_COMPARING = frozenset(["larger", "bigger", "smaller", "wider", "longer", "thicker", "thinner"])
+_TIMES = "last previous prior earlier first baseline time normal usual average"
+_OTHER_TIMES = frozenset(_TIMES.split())
+"""What a size is compared with that is no object."""
 _LONGEST_UNKNOWN = 3
 _WHERE = frozenset(["in", "on", "within", "inside", "around", "near", "behind", "beside", "under"])
 _BEFORE_A_THING = _DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
@@ -213,18 +217,26 @@ def _told(text: Sequence[_Word], name: _Name, ontology: Ontology) -> str:
 def _unknown_beside(
     text: Sequence[_Word], name: _Name, named: Sequence[_Name]
 ) -> list[tuple[int, int]]:
-    """Things with an article that are joined to a name, though nobody knows them."""
+    """Things with an article that are joined to a name or compared with it, unknown as they are."""
     found = []
     join = name.start - 1
     if join >= 0 and text[join].lower in _DETERMINERS:
         join -= 1
-    if join > 1 and text[join].lower in _JOINS:
+    if join > 2 and text[join].lower == "than" and text[join - 1].lower in _COMPARING:
+        join -= 1
+    if join > 1 and text[join].lower in _JOINS | _COMPARING:
         for start in range(join - 1, max(0, join - 1 - _LONGEST_UNKNOWN), -1):
             if text[start - 1].lower in _DETERMINERS and _may_be_a_thing(text[start:join]):
                 found.append((start, join))
                 break
     join = name.end
-    if join + 2 < len(text) and text[join].lower in _JOINS and text[join + 1].lower in _DETERMINERS:
+    if join + 1 < len(text) and text[join].lower in _COMPARING and text[join + 1].lower == "than":
+        join += 1
+    if (
+        join + 2 < len(text)
+        and text[join].lower in _JOINS | {"than"}
+        and (text[join + 1].lower in _DETERMINERS)
+    ):
         start = join + 2
         for end in range(start + 1, min(len(text), start + _LONGEST_UNKNOWN) + 1):
             if _may_be_a_thing(text[start:end]) and not text[end - 1].goes_on:
@@ -239,7 +251,7 @@ def _unknown_beside(
 
 def _may_be_a_thing(span: Sequence[_Word]) -> bool:
     """Whether words may name an object, and are none of the words that questions are made of."""
-    common = words.FILLERS | words.MEASURES | words.NO_NAMES | _DETERMINERS | _JOINS
+    common = words.FILLERS | words.MEASURES | words.NO_NAMES | _DETERMINERS | _JOINS | _OTHER_TIMES
     if any(word.lower in common or word.text.isdigit() for word in span):
         return False
     phrase = " ".join(word.text for word in span)

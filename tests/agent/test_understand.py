@@ -248,6 +248,10 @@ def test_small_talk_is_answered_and_colours_are_declined():
         # What nobody knows is not left out in silence.
         ("How large is the heart and the left lung?", "X-Ray", ("heart", "left lung")),
         ("Where are the lungs and the spine?", "X-Ray", ("lungs", "spine")),
+        ("Is the heart larger than the left lung?", "X-Ray", ("heart", "left lung")),
+        ("Is the left lung larger than the heart?", "X-Ray", ("left lung", "heart")),
+        ("Is the tumour larger than the last time?", "CT", ("tumour",)),
+        ("Is the tumour larger than the first one?", "CT", ("tumour",)),
         ("How large is the liver and the other one?", "CT", ("liver",)),
         # What is sought in an object is asked for, not the object.
         ("Is there fluid in the left lung?", "X-Ray", ("fluid",)),
