@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from parser_model.training.closeups import Square, affine, square
 from parser_model.training.data import PARTLY_LABELLED, Sample, absent_targets
 from parser_model.training.phrases import one_of, say
 from parser_model.training.pixels import Pixels, to_device
+from parser_model.training.synthetic import TARGET, Synthetic, SyntheticTumors
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ class DrawingPlan(Protocol):
     @property
     def closeups(self) -> float: ...
     @property
+    def synthetic(self) -> float: ...
+    @property
     def word_drop(self) -> float: ...
     @property
     def shares(self) -> Mapping[str, float]: ...
@@ -73,6 +76,9 @@ class Batch(NamedTuple):
         Share of each pixel that the object takes, 0 to 1.
     places : (N,) Tensor of int64
         What kind of image each is.
+    teaches : (P,) Tensor of bool
+        Whether presence can be learnt from it. Not from synthetic tumors: nobody knows whether the
+        image has a real one besides, so there would be many to say yes to and none to say no to.
     """
 
     images: Tensor
@@ -81,6 +87,7 @@ class Batch(NamedTuple):
     present: Tensor
     masks: Tensor
     places: Tensor
+    teaches: Tensor
 
 
 class Batches:
@@ -140,6 +147,7 @@ class Batches:
         }
         self._modalities = self._groups(plan)
         self._pixels = Pixels(self.samples, size, device, pad=pad)
+        self._tumors = SyntheticTumors(self.samples, ontology) if plan.synthetic else None
 
     def _groups(self, plan: DrawingPlan) -> _Wheel[_Wheel[list[int]]]:
         """Modalities by their shares, in each the targets by their number, softened."""
@@ -178,21 +186,28 @@ class Batches:
         target, images = targets.turn(self._rng)
         return one_of(images, self._rng), target
 
-    def _questions(self, drawn: Sequence[tuple[int, str]]) -> list[tuple[int, str, bool]]:
+    def _questions(
+        self, drawn: Sequence[tuple[int, str]], changed: Collection[int] = ()
+    ) -> list[tuple[int, str, bool]]:
         """What is asked: (which of the drawn images, target, whether it is there), by image.
 
         Each image's own target, then questions dealt out at random until there are `plan.prompts`
         an image in the mean: other targets of the image, or absent ones. The target again, in
-        other words, where there is nothing else to ask.
+        other words, where there is nothing else to ask, as in images that were changed.
         """
         asked = [(row, target, True) for row, (_, target) in enumerate(drawn)]
-        left = [[t for t in self.samples[i].masks if t != target] for i, target in drawn]
+        left = [
+            [] if row in changed else [t for t in self.samples[i].masks if t != target]
+            for row, (i, target) in enumerate(drawn)
+        ]
         while len(asked) < round(self.plan.prompts * len(drawn)):
             row = int(self._rng.random() * len(drawn))
             index, target = drawn[row]
             absent, here = self._absent[index], self._absent_here[index]
             share = self.plan.negative_share
-            if absent and share and (not left[row] or self._rng.random() < share):
+            if row in changed:
+                asked.append((row, target, True))
+            elif absent and share and (not left[row] or self._rng.random() < share):
                 pool = here if here and self._rng.random() < 0.5 else absent
                 asked.append((row, one_of(pool, self._rng), False))
             elif left[row]:
@@ -204,40 +219,71 @@ class Batches:
     def next(self, size: int) -> Batch:
         """One augmented batch at a working size, at most the one held in memory."""
         drawn = [self._draw() for _ in range(self.plan.images)]
-        asked = self._questions(drawn)
+        lumps = self._lumps(drawn)
+        asked = self._questions(drawn, lumps)
         places = [self.samples[index].place for index, _ in drawn]
-        phrases = [self._phrase(drawn[row][0], target, there) for row, target, there in asked]
+        named = [lumps[row].place if row in lumps else place for row, place in enumerate(places)]
+        phrases = [self._phrase(named[row], target, there) for row, target, there in asked]
         words = self._dropped(self.vocabulary.encode(phrases))
         owners = torch.tensor([row for row, _, _ in asked])
         colour = torch.tensor([p.modality in _COLOUR for p in places])
         kinds = torch.tensor([self._places[p] for p in places])
         present = torch.tensor([there for _, _, there in asked])
-        words, owners, colour, kinds, present = (
-            to_device(x, self._device) for x in (words, owners, colour, kinds, present)
+        teaches = torch.tensor([row not in lumps for row, _, _ in asked])
+        words, owners, colour, kinds, present, teaches = (
+            to_device(x, self._device) for x in (words, owners, colour, kinds, present, teaches)
         )
         flips = [flips_for(p.modality, p.site) for p in places]
         strength = self.plan.strength
         matrix = geometry(flips, self._generator, strength=strength)
-        close = self._closeups(drawn)
+        close = self._closeups(drawn, lumps)
         for row, part in close.items():
             matrix[row] = to_device(affine(part), self._device)
         grid = grids(matrix, size, self._generator, strength=strength)
-        images = warp(self._pixels.images([i for i, _ in drawn]), grid)
+        images, masks = self._pixels_of(drawn, asked, lumps)
+        images = warp(images, grid)
         images = appearance(images, colour, self._generator, share=self.plan.recolouring)
-        masks = warp(self._pixels.masks([(drawn[row][0], t) for row, t, _ in asked]), grid[owners])[
-            :, 0
-        ]
+        masks = warp(masks, grid[owners])[:, 0]
         if close:
             whole = [self.samples[i].source not in PARTLY_LABELLED for i, _ in drawn]
             may_go = torch.tensor([row in close and whole[row] for row, _, _ in asked])
             present = present & ~(to_device(may_go, self._device) & (masks.sum((1, 2)) < 1))
-        return Batch(images * 2 - 1, words, owners, present, masks, kinds)
+        return Batch(images * 2 - 1, words, owners, present, masks, kinds, teaches)
 
-    def _closeups(self, drawn: Sequence[tuple[int, str]]) -> dict[int, Square]:
+    def _pixels_of(
+        self,
+        drawn: Sequence[tuple[int, str]],
+        asked: Sequence[tuple[int, str, bool]],
+        lumps: Mapping[int, Synthetic],
+    ) -> tuple[Tensor, Tensor]:
+        """Images (N, 3, S, S) and masks (P, 1, S, S) before they are changed, lumps drawn in."""
+        images = self._pixels.images([index for index, _ in drawn])
+        masks = self._pixels.masks([(drawn[row][0], target) for row, target, _ in asked])
+        for row, lump in lumps.items():
+            alpha, grey = (to_device(torch.from_numpy(x), self._device) for x in lump.pixels)
+            images[row] = torch.lerp(images[row], grey, alpha)
+            for number, (owner, _, _) in enumerate(asked):
+                if owner == row:
+                    masks[number] = torch.maximum(masks[number], (alpha >= 0.5).float())
+        return images, masks
+
+    def _lumps(self, drawn: list[tuple[int, str]]) -> dict[int, Synthetic]:
+        """Images with a synthetic tumor, put in the place of some that were drawn, by row."""
+        found = {}
+        for row in range(len(drawn)):
+            if self._tumors is not None and self._rng.random() < self.plan.synthetic:
+                made = self._tumors.draw(self._pixels, self._rng)
+                if made is not None:
+                    drawn[row], found[row] = (made.sample, TARGET), made
+        return found
+
+    def _closeups(
+        self, drawn: Sequence[tuple[int, str]], lumps: Collection[int]
+    ) -> dict[int, Square]:
         """Squares cut out of some images, by row: half of them beside the object, half with it."""
         share, found = self.plan.closeups, {}
         for row, (index, target) in enumerate(drawn):
-            if share and self._rng.random() < share:
+            if share and row not in lumps and self._rng.random() < share:
                 mask = self._pixels.masks([(index, target)])[0, 0].cpu().numpy() > 0
                 beside = bool(self._rng.random() < 0.5)
                 # A speck may be gone at the working size.
@@ -246,9 +292,8 @@ class Batches:
                     found[row] = part
         return found
 
-    def _phrase(self, index: int, target: str, present: bool) -> str:
-        """A wording of a target in its image; of an absent one sometimes in an image it is in."""
-        place = self.samples[index].place
+    def _phrase(self, place: Place, target: str, present: bool) -> str:
+        """A wording of a target in an image; of an absent one sometimes in an image it is in."""
         foreign = not present and target not in self._catalogue[place.modality]
         if foreign and self._rng.random() < 0.4:
             place = one_of(self._homes[target], self._rng)

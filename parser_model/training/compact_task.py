@@ -79,6 +79,13 @@ class CompactTask:
         if plan.taught == "presence":
             self.network.requires_grad_(False)
             self.network.presence.requires_grad_(True)
+        if plan.taught == "decoder":
+            for part in (
+                self.network.encode_image,
+                self.network.encode_text,
+                self.network.presence,
+            ):
+                part.requires_grad_(False)
         self.averaged: CompactNetwork = copy.deepcopy(self.network)
         self.averaged.requires_grad_(False)
         self._size = self.network.config.image_size
@@ -115,6 +122,10 @@ class CompactTask:
             presence = self.network.presence(tokens, self.network.encode_text(batch.words))
             told = loop.presence_loss(presence.float(), batch)
             return told, {"presence": told.detach()}
+        if self._plan.taught == "decoder":
+            features = self.network.encode_image(images).take(batch.owners)
+            logits = self.network.decode(features, self.network.encode_text(batch.words))
+            return loop.masks_loss(logits.float(), batch)
         logits, presence, places = self.network(images, batch.words, batch.owners)
         return loop.loss_of(logits.float(), presence.float(), places.float(), batch)
 

@@ -18,7 +18,7 @@ from parser_model.errors import RequestError
 from parser_model.training.batches import Batch
 
 ENCODERS = ("imagenet", "random")
-TAUGHT = ("all", "presence")
+TAUGHT = ("all", "presence", "decoder")
 _SEEN_PIXELS = 8.0
 _GENTLE = ("backbone", "context", "encode_text", "presence", "place")
 
@@ -62,8 +62,12 @@ class TrainingPlan:
         Share of images of which a square of a third to three quarters of the side is taken: half
         of them with the object, half beside it, where it is absent then. Whole images alone do
         not teach what an image without a lesion looks like, where each has one.
-    taught : {"all", "presence"}
-        Parts of the network that learn. With "presence" alone masks stay as they are.
+    synthetic : float
+        Share of images into which a synthetic tumor is drawn; see
+        `parser_model.training.synthetic`.
+    taught : {"all", "presence", "decoder"}
+        Parts of the network that learn. With "presence" alone masks stay as they are; with
+        "decoder" alone masks change, and presence and the kind of image stay.
     encoder : {"imagenet", "random"}
         What the image backbone starts from; see `parser_model.compact.imagenet`. Going on from
         finished weights, it is theirs.
@@ -99,6 +103,7 @@ class TrainingPlan:
     strength: float = 0.8
     recolouring: float = 0.8
     closeups: float = 0.0
+    synthetic: float = 0.0
     taught: str = "all"
     encoder: str = "imagenet"
     images: int = 12
@@ -152,30 +157,30 @@ def loss_of(
     What left the image in a crop is judged neither present nor absent. Nothing here waits for an
     accelerator.
     """
+    masks, parts = masks_loss(logits, batch)
+    told = presence_loss(presence, batch)
+    place = F.cross_entropy(places, batch.places)
+    parts |= {"presence": told.detach(), "place": place.detach()}
+    return masks + 0.3 * told + 0.4 * place, parts
+
+
+def masks_loss(logits: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy and Dice of masks (P, S, S) of what is in view, and emptiness of the others."""
     area = batch.masks.sum((1, 2))
     present, absent = _judged(batch)
     bce = F.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((1, 2))
     p = torch.sigmoid(logits)
     dice = (2 * (p * batch.masks).sum((1, 2)) + 20.0) / (p.sum((1, 2)) + area + 20.0)
-    mask_loss = _mean_where(bce + 1 - dice, present)
-    empty_loss = _mean_where(bce, absent)
-    told = presence_loss(presence, batch)
-    place_loss = F.cross_entropy(places, batch.places)
-    total = mask_loss + 0.3 * empty_loss + 0.3 * told + 0.4 * place_loss
-    parts = {
-        "dice": _mean_where(dice, present),
-        "mask": mask_loss,
-        "presence": told,
-        "place": place_loss,
-    }
-    return total, {name: part.detach() for name, part in parts.items()}
+    seen = _mean_where(bce + 1 - dice, present)
+    parts = {"dice": _mean_where(dice, present).detach(), "mask": seen.detach()}
+    return seen + 0.3 * _mean_where(bce, absent), parts
 
 
 def presence_loss(presence: Tensor, batch: Batch) -> Tensor:
     """Cross-entropy of presence logits (P,), over what is judged either present or absent."""
     present, absent = _judged(batch)
     bce = F.binary_cross_entropy_with_logits(presence, present, reduction="none")
-    return _mean_where(bce, present + absent)
+    return _mean_where(bce, (present + absent) * batch.teaches)
 
 
 def _judged(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ from parser_model.errors import FileError, RequestError
 from parser_model.training.loop import TrainingPlan
 
 MODELS = ("compact", "biomedparse")
-_WRITTEN: Final = {"presence": Path(__file__).with_name("presence.toml")}
+_WRITTEN: Final = {n: Path(__file__).with_name(f"{n}.toml") for n in ("presence", "tumors")}
 """Files that a name stands for."""
 PARTS = ("backbone", "pixel_decoder", "text", "decoder")
 _GIVEN_BY_DATA = ("vocabulary_size", "places")
@@ -62,6 +62,8 @@ class FineTuningPlan:
     negative_share, closeups : float
         Of phrases about absent objects, and of images cut so that objects are absent; they teach
         this network nothing (it has no answer "no").
+    synthetic : float
+        As in `TrainingPlan`.
     """
 
     minutes: float = 60.0
@@ -78,6 +80,7 @@ class FineTuningPlan:
     word_drop: float = 0.0
     negative_share: float = 0.0
     closeups: float = 0.0
+    synthetic: float = 0.0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(TrainingPlan().shares))
     seed: int = 0
     report_every: int = 5

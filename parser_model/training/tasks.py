@@ -57,7 +57,8 @@ def task_of(
         weights = load_weights(start) if start else None
         if config.plan.taught != "all" and weights is None:
             raise RequestError(
-                "Presence alone is taught to finished weights; name them with --start."
+                f"The {config.plan.taught} alone is taught to finished weights; "
+                "name them with --start."
             )
         if weights and config.sizes:
             raise RequestError("--start keeps the network's sizes, so [network] cannot be given.")

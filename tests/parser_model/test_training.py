@@ -239,8 +239,8 @@ def test_what_left_the_image_is_judged_neither_present_nor_absent():
     def batch(area):
         masks = torch.zeros(1, 16, 16)
         masks[0].view(-1)[:area] = 1
-        one = torch.zeros(1, dtype=torch.long)
-        return Batch(torch.zeros(1, 3, 16, 16), one[None], one, torch.tensor([True]), masks, one)
+        one, yes = torch.zeros(1, dtype=torch.long), torch.tensor([True])
+        return Batch(torch.zeros(1, 3, 16, 16), one[None], one, yes, masks, one, yes)
 
     logits, places = torch.zeros(1, 16, 16), torch.zeros(1, 2)
     for area, judged in ((0, False), (3, False), (40, True)):
