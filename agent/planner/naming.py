@@ -30,6 +30,12 @@ quadrant root segment
 """
 _PART = frozenset(_PARTS.split())
 _PART_AFTER = _PART - {"segment", "head", "body", "half"}  # "the liver: segment it"
+_WHERE_IN_IMAGE = re.compile(
+    r"(?:on|at|in) (?:the|its|his|her) (?:left|right|top|bottom|upper|lower)(?: left| right)?"
+    r"(?: side| half| part| third| quadrant| corner)?(?=$| of | and | than | in )"
+)
+"""What after a name makes it one of several: not of what "is the lesion on the left or right?"."""
+_ASKS_WHERE = frozenset(["is", "are", "was", "were", "does", "do"])
 _COMPARING = frozenset(["larger", "bigger", "smaller", "wider", "longer", "thicker", "thinner"])
 _TIMES = "last previous prior earlier first baseline time normal usual average"
 _OTHER_TIMES = frozenset(_TIMES.split())
@@ -161,7 +167,17 @@ def _whole(text: Sequence[_Word], name: _Name, known: Sequence[_Name]) -> _Name:
         of -= 1
     if of >= 1 and text[of].lower == "of" and text[of - 1].lower in _PART:
         start = _with_places(text, of - 1, known)
+    end += _words_of_where(text, end)
     return _Name(start, end, target if (start, end) == name[:2] else None)
+
+
+def _words_of_where(text: Sequence[_Word], end: int) -> int:
+    """How many words after a name say which one of several is meant ("on the left")."""
+    if end == len(text) or not text[end - 1].goes_on or text[0].lower in _ASKS_WHERE:
+        return 0
+    stop = next((i for i in range(end, len(text)) if not text[i].goes_on), len(text) - 1)
+    said = _WHERE_IN_IMAGE.match(" ".join(word.lower for word in text[end : stop + 1]))
+    return len(said.group().split()) if said else 0
 
 
 def _with_places(text: Sequence[_Word], start: int, known: Sequence[_Name]) -> int:

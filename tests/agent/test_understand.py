@@ -229,6 +229,12 @@ def test_small_talk_is_answered_and_colours_are_declined():
         ("How large is the left carotid artery?", "ultrasound", ("left carotid artery",)),
         ("How large is the liver? Right?", "CT", ("liver",)),
         ("How much of the lung is tumour?", "CT", ("lung", "tumour")),
+        ("How large is the lesion on the left?", "CT", ("lesion on the left",)),
+        ("How big is the polyp in the upper half?", "endoscope", ("polyp in the upper half",)),
+        ("Measure the lesion at the top, please", "dermoscopy", ("lesion at the top",)),
+        ("How large is the tumour in the left kidney?", "CT", ("tumour", "left kidney")),
+        ("Is the lesion on the left?", "dermoscopy", ("lesion",)),
+        ("Is the tumour on the left or the right?", "CT", ("tumour",)),
         # Two that share a noun are two.
         (
             "Compare the benign and malignant tumors",
