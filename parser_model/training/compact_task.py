@@ -88,6 +88,7 @@ class CompactTask:
                 part.requires_grad_(False)
         self.averaged: CompactNetwork = copy.deepcopy(self.network)
         self.averaged.requires_grad_(False)
+        self._before = copy.deepcopy(self.network) if start and plan.start_share else None
         self._size = self.network.config.image_size
         self._batches = Batches(
             list(samples),
@@ -138,16 +139,26 @@ class CompactTask:
     def validate(self) -> dict[str, float] | None:
         if not self._held_out:
             return None
-        network = self.averaged.eval()
+        network = self._finished()
         weights = CompactWeights(network, self._vocabulary, self._places, {}, "")
         parser = CompactParser(weights, self._ontology, None, memory_bytes=0, device=self.device)
         return validation_dice(score.score_masks(parser, self._held_out))
 
     def write(self, path: Path, record: dict[str, Any]) -> None:
         unfinished = path.with_name(path.name + ".part")
-        network = self.averaged.eval()
+        network = self._finished()
         save_weights(unfinished, network, self._vocabulary, self._places, record)
         unfinished.replace(path)
+
+    @torch.no_grad()
+    def _finished(self) -> CompactNetwork:
+        """The averaged network, with the plan's share of what it started from."""
+        if self._before is None:
+            return self.averaged.eval()
+        network = copy.deepcopy(self.averaged)
+        for new, old in zip(network.parameters(), self._before.parameters(), strict=True):
+            new.lerp_(old, self._plan.start_share)
+        return network.eval()
 
 
 def _vocabulary(ontology: Ontology, paraphrases: Mapping[str, Sequence[str]] | None) -> Vocabulary:

@@ -65,9 +65,16 @@ class TrainingPlan:
     synthetic : float
         Share of images into which a synthetic tumor is drawn; see
         `parser_model.training.synthetic`.
+    healthy : float
+        Share of those images that stay as they are, where they surely have no tumor, and teach
+        that it is absent.
     taught : {"all", "presence", "decoder"}
         Parts of the network that learn. With "presence" alone masks stay as they are; with
         "decoder" alone masks change, and presence and the kind of image stay.
+    start_share : float
+        Share of the weights it starts from in those that are written: what was learnt before is
+        kept better, and what is new nearly as well (M. Wortsman et al., "Robust Fine-Tuning of
+        Zero-Shot Models", CVPR 2022).
     encoder : {"imagenet", "random"}
         What the image backbone starts from; see `parser_model.compact.imagenet`. Going on from
         finished weights, it is theirs.
@@ -104,7 +111,9 @@ class TrainingPlan:
     recolouring: float = 0.8
     closeups: float = 0.0
     synthetic: float = 0.0
+    healthy: float = 0.0
     taught: str = "all"
+    start_share: float = 0.0
     encoder: str = "imagenet"
     images: int = 12
     prompts: float = 1.5

@@ -144,12 +144,31 @@ def near(mask, width):
     return torch.nn.functional.max_pool2d(mask[None, None], width, 1, width // 2)[0, 0]
 
 
-def test_a_tumor_is_asked_for_in_the_organ_where_tumors_of_it_are_known(kidneys):
+def test_a_tumor_is_asked_for_in_its_organ_or_where_the_image_is_of(kidneys):
     drawn = batches_of(kidneys, synthetic=1.0)
-    lumps = drawn._lumps([(0, "kidney")] * 4)
-    assert {made.place.site for made in lumps.values()} == {"kidney"}
-    asked = drawn._questions([(made.sample, "tumor") for made in lumps.values()], lumps)
+    tumors = drawn._synthetic([(0, "kidney")] * 40)
+    assert {made.place.site for made in tumors.values()} == {"kidney", "abdomen"}
+    asked = drawn._questions([(made.sample, "tumor") for made in tumors.values()], tumors)
     assert {(target, there) for _, target, there in asked} == {("tumor", True)}
+
+
+def test_images_without_a_tumor_teach_that_where_the_source_shows_it(kidneys):
+    """CURVAS shows whole organs in which none is to be seen; of others nobody knows."""
+    told = []
+    known = [replace(s, source="CURVAS") for s in kidneys]
+    drawn = batches_of(known, synthetic=1.0, healthy=0.5)
+    for batch in (drawn.next(SIZE) for _ in range(20)):
+        assert batch.teaches.all()
+        assert (batch.present == (batch.masks.flatten(1).sum(1) > 0)).all()
+        told += batch.present.tolist()
+    assert 0.3 < np.mean(told) < 0.7
+    for other in ("", "TotalSegmentator"):
+        unknown = [replace(s, source=other) for s in kidneys]
+        batch = batches_of(unknown, synthetic=1.0, healthy=1.0).next(SIZE)
+        assert batch.present.all()
+        assert not batch.teaches.any()
+    sick = [replace(s, masks={**s.masks, "tumor": s.masks["kidney"]}) for s in known]
+    assert batches_of(sick, synthetic=1.0, healthy=1.0).next(SIZE).present.all()
 
 
 def test_real_images_teach_presence_as_before(kidneys):
@@ -184,6 +203,22 @@ def test_the_decoder_alone_can_be_taught(folder, tiny, tmp_path):
     assert {name.split(".")[0][:2] for name in changed} == {"at", "to"}
     with pytest.raises(RequestError, match="name them with --start"):
         task_of(config, machine, samples, [])
+
+
+def test_a_share_of_the_start_stays_in_what_is_written(folder, tiny, tmp_path):
+    """Half of it: each number lies midway between the start and what was learnt."""
+    samples, start, end = read_folder(folder, "train"), tmp_path / "s.safetensors", tmp_path / "e"
+    task, _ = task_of(read_config(str(tiny)), Machine(), samples, [])
+    task.write(start, {})
+    config = read_config("compact").with_numbers(images=4, taught="decoder", start_share=0.5)
+    task, _ = task_of(config, Machine(), samples, [], start=start)
+    with torch.no_grad():
+        for number in task.averaged.parameters():
+            number.add_(0.5)
+    task.write(end, {})
+    before, after = (load_weights(path).network.state_dict() for path in (start, end))
+    for name, number in before.items():
+        assert torch.allclose(after[name], number + 0.25, atol=2e-3), name
 
 
 def test_the_plan_that_teaches_tumors_is_one():
