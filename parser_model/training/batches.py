@@ -53,8 +53,6 @@ class DrawingPlan(Protocol):
     @property
     def synthetic(self) -> float: ...
     @property
-    def healthy(self) -> float: ...
-    @property
     def word_drop(self) -> float: ...
     @property
     def shares(self) -> Mapping[str, float]: ...
@@ -79,8 +77,8 @@ class Batch(NamedTuple):
     places : (N,) Tensor of int64
         What kind of image each is.
     teaches : (P,) Tensor of bool
-        Whether presence can be learnt from it. Not from synthetic tumors where nobody knows
-        whether the image has a real one: there would be many to say yes to and none to say no to.
+        Whether presence can be learnt from it. Not from synthetic tumors: nobody knows whether the
+        image has a real one besides, so there would be many to say yes to and none to say no to.
     """
 
     images: Tensor
@@ -189,25 +187,26 @@ class Batches:
         return one_of(images, self._rng), target
 
     def _questions(
-        self, drawn: Sequence[tuple[int, str]], tumors: Mapping[int, Synthetic] | None = None
+        self, drawn: Sequence[tuple[int, str]], changed: Collection[int] = ()
     ) -> list[tuple[int, str, bool]]:
         """What is asked: (which of the drawn images, target, whether it is there), by image.
 
         Each image's own target, then questions dealt out at random until there are `plan.prompts`
         an image in the mean: other targets of the image, or absent ones. The target again, in
-        other words, where there is nothing else to ask, or the image is about a synthetic tumor.
+        other words, where there is nothing else to ask, as in images that were changed.
         """
-        tumors = tumors or {}
-        there = [row not in tumors or tumors[row].lump is not None for row in range(len(drawn))]
-        asked = [(row, target, there[row]) for row, (_, target) in enumerate(drawn)]
-        left = [[t for t in self.samples[i].masks if t != target] for i, target in drawn]
+        asked = [(row, target, True) for row, (_, target) in enumerate(drawn)]
+        left = [
+            [] if row in changed else [t for t in self.samples[i].masks if t != target]
+            for row, (i, target) in enumerate(drawn)
+        ]
         while len(asked) < round(self.plan.prompts * len(drawn)):
             row = int(self._rng.random() * len(drawn))
             index, target = drawn[row]
             absent, here = self._absent[index], self._absent_here[index]
             share = self.plan.negative_share
-            if row in tumors:
-                asked.append((row, target, there[row]))
+            if row in changed:
+                asked.append((row, target, True))
             elif absent and share and (not left[row] or self._rng.random() < share):
                 pool = here if here and self._rng.random() < 0.5 else absent
                 asked.append((row, one_of(pool, self._rng), False))
@@ -220,28 +219,28 @@ class Batches:
     def next(self, size: int) -> Batch:
         """One augmented batch at a working size, at most the one held in memory."""
         drawn = [self._draw() for _ in range(self.plan.images)]
-        tumors = self._synthetic(drawn)
-        asked = self._questions(drawn, tumors)
+        lumps = self._lumps(drawn)
+        asked = self._questions(drawn, lumps)
         places = [self.samples[index].place for index, _ in drawn]
-        named = [tumors[row].place if row in tumors else place for row, place in enumerate(places)]
+        named = [lumps[row].place if row in lumps else place for row, place in enumerate(places)]
         phrases = [self._phrase(named[row], target, there) for row, target, there in asked]
         words = self._dropped(self.vocabulary.encode(phrases))
         owners = torch.tensor([row for row, _, _ in asked])
         colour = torch.tensor([p.modality in _COLOUR for p in places])
         kinds = torch.tensor([self._places[p] for p in places])
         present = torch.tensor([there for _, _, there in asked])
-        teaches = torch.tensor([row not in tumors or tumors[row].teaches for row, _, _ in asked])
+        teaches = torch.tensor([row not in lumps for row, _, _ in asked])
         words, owners, colour, kinds, present, teaches = (
             to_device(x, self._device) for x in (words, owners, colour, kinds, present, teaches)
         )
         flips = [flips_for(p.modality, p.site) for p in places]
         strength = self.plan.strength
         matrix = geometry(flips, self._generator, strength=strength)
-        close = self._closeups(drawn, tumors)
+        close = self._closeups(drawn, lumps)
         for row, part in close.items():
             matrix[row] = to_device(affine(part), self._device)
         grid = grids(matrix, size, self._generator, strength=strength)
-        images, masks = self._pixels_of(drawn, asked, tumors)
+        images, masks = self._pixels_of(drawn, asked, lumps)
         images = warp(images, grid)
         images = appearance(images, colour, self._generator, share=self.plan.recolouring)
         masks = warp(masks, grid[owners])[:, 0]
@@ -255,38 +254,36 @@ class Batches:
         self,
         drawn: Sequence[tuple[int, str]],
         asked: Sequence[tuple[int, str, bool]],
-        tumors: Mapping[int, Synthetic],
+        lumps: Mapping[int, Synthetic],
     ) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, S, S) and masks (P, 1, S, S) before they are changed, tumors drawn in."""
+        """Images (N, 3, S, S) and masks (P, 1, S, S) before they are changed, lumps drawn in."""
         images = self._pixels.images([index for index, _ in drawn])
         masks = self._pixels.masks([(drawn[row][0], target) for row, target, _ in asked])
-        for row, tumor in tumors.items():
-            if tumor.lump is None:
-                continue
-            alpha, grey = (to_device(torch.from_numpy(x), self._device) for x in tumor.lump)
+        for row, lump in lumps.items():
+            alpha, grey = (to_device(torch.from_numpy(x), self._device) for x in lump.pixels)
             images[row] = torch.lerp(images[row], grey, alpha)
             for number, (owner, _, _) in enumerate(asked):
                 if owner == row:
                     masks[number] = torch.maximum(masks[number], (alpha >= 0.5).float())
         return images, masks
 
-    def _synthetic(self, drawn: list[tuple[int, str]]) -> dict[int, Synthetic]:
-        """Images with a synthetic tumor or surely without one, in place of some drawn, by row."""
+    def _lumps(self, drawn: list[tuple[int, str]]) -> dict[int, Synthetic]:
+        """Images with a synthetic tumor, put in the place of some that were drawn, by row."""
         found = {}
         for row in range(len(drawn)):
             if self._tumors is not None and self._rng.random() < self.plan.synthetic:
-                made = self._tumors.draw(self._pixels, self._rng, self.plan.healthy)
+                made = self._tumors.draw(self._pixels, self._rng)
                 if made is not None:
                     drawn[row], found[row] = (made.sample, TARGET), made
         return found
 
     def _closeups(
-        self, drawn: Sequence[tuple[int, str]], but: Collection[int]
+        self, drawn: Sequence[tuple[int, str]], lumps: Collection[int]
     ) -> dict[int, Square]:
         """Squares cut out of some images, by row: half of them beside the object, half with it."""
         share, found = self.plan.closeups, {}
         for row, (index, target) in enumerate(drawn):
-            if share and row not in but and self._rng.random() < share:
+            if share and row not in lumps and self._rng.random() < share:
                 mask = self._pixels.masks([(index, target)])[0, 0].cpu().numpy() > 0
                 beside = bool(self._rng.random() < 0.5)
                 # A speck may be gone at the working size.

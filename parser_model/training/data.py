@@ -44,8 +44,7 @@ COMPLETE_SOURCES: dict[str, frozenset[str]] = {
     "BUS-BRA": frozenset({"benign tumor", "malignant tumor"}),
     "BUSI": frozenset({"benign tumor", "malignant tumor"}),
     "BraTS2023": frozenset({"edema", "tumor core", "whole tumor"}),
-    # No tumor is to be seen in the organs that CURVAS outlines.
-    "CURVAS": frozenset({"kidney", "liver", "pancreas", "tumor"}),
+    "CURVAS": frozenset({"kidney", "liver", "pancreas"}),
     "KiTS19": frozenset({"kidney", "tumor"}),
     "MSD-Task04": frozenset({"tumor"}),
     "SPIDER": frozenset({"intervertebral disc", "spinal canal", "vertebrae"}),

@@ -65,9 +65,6 @@ class TrainingPlan:
     synthetic : float
         Share of images into which a synthetic tumor is drawn; see
         `parser_model.training.synthetic`.
-    healthy : float
-        Share of those images that stay as they are, where they surely have no tumor, and teach
-        that it is absent.
     taught : {"all", "presence", "decoder"}
         Parts of the network that learn. With "presence" alone masks stay as they are; with
         "decoder" alone masks change, and presence and the kind of image stay.
@@ -111,7 +108,6 @@ class TrainingPlan:
     recolouring: float = 0.8
     closeups: float = 0.0
     synthetic: float = 0.0
-    healthy: float = 0.0
     taught: str = "all"
     start_share: float = 0.0
     encoder: str = "imagenet"
@@ -135,6 +131,8 @@ class TrainingPlan:
             raise RequestError(f"encoder cannot be '{self.encoder}'; use {', '.join(ENCODERS)}.")
         if self.taught not in TAUGHT:
             raise RequestError(f"taught cannot be '{self.taught}'; use {', '.join(TAUGHT)}.")
+        if not 0 <= self.start_share < 1:
+            raise RequestError("start_share is a share: at least 0, and less than 1.")
 
     @classmethod
     def for_device(cls, device: str) -> TrainingPlan:

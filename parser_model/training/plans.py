@@ -62,7 +62,7 @@ class FineTuningPlan:
     negative_share, closeups : float
         Of phrases about absent objects, and of images cut so that objects are absent; they teach
         this network nothing (it has no answer "no").
-    synthetic, healthy : float
+    synthetic : float
         As in `TrainingPlan`.
     """
 
@@ -81,7 +81,6 @@ class FineTuningPlan:
     negative_share: float = 0.0
     closeups: float = 0.0
     synthetic: float = 0.0
-    healthy: float = 0.0
     shares: Mapping[str, float] = field(default_factory=lambda: dict(TrainingPlan().shares))
     seed: int = 0
     report_every: int = 5

@@ -1,7 +1,7 @@
 """Synthetic tumors: lumps drawn into organs that are outlined, with masks that are surely right.
 
-Real tumors in CT come from a handful of patients; a network that has seen no more learns where
-those had them. Lumps of any place, size and grey teach what a tumor is. That this carries over to
+The real tumors in kidneys come from one patient; a network that has seen no more learns where that
+one had his. Lumps of any place, size and grey teach what a tumor is. That this carries over to
 real ones was shown for the liver by Q. Hu et al., "Label-Free Liver Tumor Segmentation", CVPR 2023;
 how the lumps here are drawn is our own.
 """
@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from parser_model.errors import FileError
 from parser_model.ontology import Ontology, Place
-from parser_model.training.data import COMPLETE_SOURCES, Sample
+from parser_model.training.data import Sample
 from parser_model.training.phrases import one_of
 from parser_model.training.pixels import Pixels
 
@@ -78,25 +78,21 @@ class Lump(NamedTuple):
 
 
 class Synthetic(NamedTuple):
-    """An image with a tumor drawn in, or one that is known to have none.
+    """An image with a tumor drawn in.
 
     Attributes
     ----------
     sample : int
         Its number.
     place : Place
-        Where to say the tumor is: in the organ, where tumors of it are known, or where the image
-        is of.
-    lump : Lump or None
-        None for an image without a tumor.
-    teaches : bool
-        Whether presence can be learnt from it: the source shows that there is no other tumor.
+        Where to say the tumor is: in the organ, where tumors of it are known, else where the
+        image is of.
+    pixels : Lump
     """
 
     sample: int
     place: Place
-    lump: Lump | None
-    teaches: bool
+    pixels: Lump
 
 
 class SyntheticTumors:
@@ -114,19 +110,18 @@ class SyntheticTumors:
     """
 
     def __init__(self, samples: Sequence[Sample], ontology: Ontology) -> None:
-        self._samples = samples
-        self._images: dict[tuple[str, str], list[int]] = {}
+        self._images: dict[tuple[str, str], list[tuple[int, Place]]] = {}
         for index, sample in enumerate(samples):
             for kind in HOSTS:
                 if _has(sample, kind):
-                    self._images.setdefault(kind, []).append(index)
+                    known = Place(sample.place.modality, kind[1])
+                    said = TARGET in ontology.targets_in(known.modality, known.site)
+                    place = known if said else sample.place
+                    self._images.setdefault(kind, []).append((index, place))
         if not self._images:
             raise FileError("No image has an outlined organ that synthetic tumors are drawn into.")
-        self._known = {
-            kind for kind in self._images if TARGET in ontology.targets_in(kind[0], kind[1])
-        }
 
-    def draw(self, pixels: Pixels, rng: np.random.Generator, healthy: float) -> Synthetic | None:
+    def draw(self, pixels: Pixels, rng: np.random.Generator) -> Synthetic | None:
         """One of them; None where no lump fits.
 
         Parameters
@@ -134,22 +129,15 @@ class SyntheticTumors:
         pixels : Pixels
             Of the same samples.
         rng : numpy.random.Generator
-        healthy : float
-            Share of images that stay as they are, of those that surely have no tumor.
         """
         kind = one_of(list(self._images), rng)
-        number = one_of(self._images[kind], rng)
-        sample = self._samples[number]
-        places = [sample.place, Place(*kind)] if kind in self._known else [sample.place]
-        place, teaches = one_of(places, rng), TARGET in COMPLETE_SOURCES.get(sample.source, ())
-        if teaches and TARGET not in sample.masks and rng.random() < healthy:
-            return Synthetic(number, place, None, teaches)
-        image = pixels.images([number])[0].mean(0).cpu().numpy()
-        organ = pixels.masks([(number, kind[1])])[0, 0].cpu().numpy() > 0
+        index, place = one_of(self._images[kind], rng)
+        image = pixels.images([index])[0].mean(0).cpu().numpy()
+        organ = pixels.masks([(index, kind[1])])[0, 0].cpu().numpy() > 0
         if not organ.any() and HOSTS[kind].aerated:
             organ = lungs(image)
         made = lump(image, organ, HOSTS[kind], rng)
-        return None if made is None else Synthetic(number, place, made, teaches)
+        return None if made is None else Synthetic(index, place, made)
 
 
 def _has(sample: Sample, kind: tuple[str, str]) -> bool:

@@ -60,6 +60,8 @@ def task_of(
                 f"The {config.plan.taught} alone is taught to finished weights; "
                 "name them with --start."
             )
+        if config.plan.start_share and weights is None:
+            raise RequestError("start_share is of the weights named with --start; name them.")
         if weights and config.sizes:
             raise RequestError("--start keeps the network's sizes, so [network] cannot be given.")
         compact = CompactTask(

@@ -144,31 +144,12 @@ def near(mask, width):
     return torch.nn.functional.max_pool2d(mask[None, None], width, 1, width // 2)[0, 0]
 
 
-def test_a_tumor_is_asked_for_in_its_organ_or_where_the_image_is_of(kidneys):
+def test_a_tumor_is_asked_for_in_the_organ_where_tumors_of_it_are_known(kidneys):
     drawn = batches_of(kidneys, synthetic=1.0)
-    tumors = drawn._synthetic([(0, "kidney")] * 40)
-    assert {made.place.site for made in tumors.values()} == {"kidney", "abdomen"}
-    asked = drawn._questions([(made.sample, "tumor") for made in tumors.values()], tumors)
+    lumps = drawn._lumps([(0, "kidney")] * 4)
+    assert {made.place.site for made in lumps.values()} == {"kidney"}
+    asked = drawn._questions([(made.sample, "tumor") for made in lumps.values()], lumps)
     assert {(target, there) for _, target, there in asked} == {("tumor", True)}
-
-
-def test_images_without_a_tumor_teach_that_where_the_source_shows_it(kidneys):
-    """CURVAS shows whole organs in which none is to be seen; of others nobody knows."""
-    told = []
-    known = [replace(s, source="CURVAS") for s in kidneys]
-    drawn = batches_of(known, synthetic=1.0, healthy=0.5)
-    for batch in (drawn.next(SIZE) for _ in range(20)):
-        assert batch.teaches.all()
-        assert (batch.present == (batch.masks.flatten(1).sum(1) > 0)).all()
-        told += batch.present.tolist()
-    assert 0.3 < np.mean(told) < 0.7
-    for other in ("", "TotalSegmentator"):
-        unknown = [replace(s, source=other) for s in kidneys]
-        batch = batches_of(unknown, synthetic=1.0, healthy=1.0).next(SIZE)
-        assert batch.present.all()
-        assert not batch.teaches.any()
-    sick = [replace(s, masks={**s.masks, "tumor": s.masks["kidney"]}) for s in known]
-    assert batches_of(sick, synthetic=1.0, healthy=1.0).next(SIZE).present.all()
 
 
 def test_real_images_teach_presence_as_before(kidneys):
@@ -219,6 +200,10 @@ def test_a_share_of_the_start_stays_in_what_is_written(folder, tiny, tmp_path):
     before, after = (load_weights(path).network.state_dict() for path in (start, end))
     for name, number in before.items():
         assert torch.allclose(after[name], number + 0.25, atol=2e-3), name
+    with pytest.raises(RequestError, match="name them"):
+        task_of(read_config("compact").with_numbers(start_share=0.5), Machine(), samples, [])
+    with pytest.raises(RequestError, match="less than 1"):
+        TrainingPlan(start_share=1.0)
 
 
 def test_the_plan_that_teaches_tumors_is_one():
