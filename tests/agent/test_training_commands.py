@@ -167,7 +167,7 @@ def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, c
         (["--steps", "1", "--freeze", "text"], "--freeze is for --config biomedparse"),
         (
             ["--steps", "1", "--config", "large"],
-            "--config is compact, biomedparse, presence or a TOML file",
+            "--config is compact, biomedparse, presence, tumors or a TOML file",
         ),
         (["--steps", "1", "--start", "none.safetensors"], "none.safetensors is missing"),
     ],
