@@ -98,7 +98,7 @@ def test_in_real_slices_nothing_but_lung_is_taken_for_it(data_root):
     known = [s for s in read_folder(data_root / "data", "train") if s.source == "Lung-CT"]
     right, found_of_all = [], []
     for sample in known:
-        image = read_image(sample.image, 256)[..., 0].astype(np.float32) / 255
+        image = (read_image(sample.image, 256)[..., 0] / 255).astype(np.float32)
         found, lung = lungs(image), read_mask(sample.masks["lung"], 256)
         right.append((found & lung).sum() / found.sum())
         found_of_all.append((found & lung).sum() / lung.sum())
