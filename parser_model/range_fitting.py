@@ -27,7 +27,6 @@ COVERAGE: Final = 0.9  # nine of ten, which is what people are told
 _MOST_AIMED = 0.94
 _FOLDS = 10
 _LARGEST_RATIO = 16.0  # an outline that misses nearly all tells no more than this
-_MOST_COVERED = 0.99  # of the answered objects; beyond lies the single worst one
 _LEAST_COVERED = 0.80  # of all objects, missed ones too
 _BORROWED = 10.0  # the other modalities count as much as so many objects of the own one
 _ROUNDED = 0.02
@@ -173,12 +172,12 @@ def _with_reach(
         patients = len({p for p, is_own in zip(answered.patients, own, strict=True) if is_own})
         more, found = 1 + 1 / patients, own.sum() / asked
         level = min(coverage * more, _MOST_AIMED) / found
-        # The single worst one widens all ranges: it is held only where four of five need it.
-        most = min(max(_MOST_COVERED, _LEAST_COVERED * more / found), 1.0)
         weight = np.where(own, 1.0, _BORROWED / len(own))
-        reach[str(modality)] = _reach(
-            answered, middle, spread, weight / weight.sum(), min(level, most)
-        )
+        weight /= weight.sum()
+        # The single worst one widens all ranges: it is held only where four of five need it.
+        without_it = 1 - float(weight.max()) - 1e-9
+        most = min(max(without_it, _LEAST_COVERED * more / found), 1.0)
+        reach[str(modality)] = _reach(answered, middle, spread, weight, min(level, most))
     return replace(model, reach=reach)
 
 
