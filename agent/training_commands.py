@@ -76,8 +76,10 @@ class Wanted:
     @property
     def command(self) -> str:
         """The command for the record, without paths of this machine."""
+        from parser_model.training.plans import NAMES
+
         words = ["parsechat train --data DIR"]
-        named = self.config if self.config in ("compact", "biomedparse") else "FILE"
+        named = self.config if self.config in NAMES else "FILE"
         words.append(f"--config {named}")
         for name in ("minutes", "steps", "seed", "freeze"):
             value = getattr(self, name)

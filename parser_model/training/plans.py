@@ -36,6 +36,7 @@ from parser_model.training.loop import TrainingPlan
 MODELS = ("compact", "biomedparse")
 _WRITTEN: Final = {n: Path(__file__).with_name(f"{n}.toml") for n in ("presence", "tumors")}
 """Files that a name stands for."""
+NAMES: Final = (*MODELS, *_WRITTEN)
 PARTS = ("backbone", "pixel_decoder", "text", "decoder")
 _GIVEN_BY_DATA = ("vocabulary_size", "places")
 
@@ -135,8 +136,9 @@ def read_config(given: str, device: str = "cpu") -> Config:
         return _defaults(given, device)
     path = _WRITTEN.get(given, Path(given))
     if not path.is_file():
-        names = ", ".join((*MODELS, *_WRITTEN))
-        raise RequestError(f"--config is {names} or a TOML file; there is no file '{path.name}'.")
+        raise RequestError(
+            f"--config is {', '.join(NAMES)} or a TOML file; there is no file '{path.name}'."
+        )
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -9,6 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from parser_model.compact.weights import load_weights
+from parser_model.errors import RequestError
+from parser_model.training.data import read_folder
+from parser_model.training.machine import Machine
+from parser_model.training.plans import read_config
+from parser_model.training.tasks import task_of
+
 TINY_TOML = """
 model = "compact"
 
@@ -70,3 +77,27 @@ def tiny(tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY_TOML)
     return path
+
+
+@pytest.fixture
+def taught(folder, tiny, tmp_path):
+    """Call with a configuration: the losses it learns from, and the numbers that change by it."""
+
+    def run(config):
+        samples, machine = read_folder(folder, "train"), Machine()
+        files = [tmp_path / f"{name}.safetensors" for name in ("before", "after")]
+        task, _ = task_of(read_config(str(tiny)), machine, samples, [])
+        task.write(files[0], {})
+        with pytest.raises(RequestError, match="name them with --start"):
+            task_of(config, machine, samples, [])
+        task, _ = task_of(config, machine, samples, [], start=files[0])
+        for _ in range(3):
+            loss, parts = task.step(0.5)
+            loss.backward()
+            task.optimiser.step()
+            task.averaged.load_state_dict(task.network.state_dict())
+        task.write(files[1], {})
+        before, after = (load_weights(path).network.state_dict() for path in files)
+        return list(parts), {name for name in before if not torch.equal(before[name], after[name])}
+
+    return run

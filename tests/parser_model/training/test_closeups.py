@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from parser_model.compact.text import build_vocabulary
-from parser_model.compact.weights import load_weights
 from parser_model.errors import RequestError
 from parser_model.ontology import Place, ontology
 from parser_model.training.augment import warp
@@ -21,10 +20,8 @@ from parser_model.training.batches import Batches
 from parser_model.training.closeups import LARGEST, SMALLEST, affine, square
 from parser_model.training.data import Sample, read_folder
 from parser_model.training.loop import TrainingPlan
-from parser_model.training.machine import Machine
 from parser_model.training.plans import read_config
 from parser_model.training.score import presence_table, squares_beside
-from parser_model.training.tasks import task_of
 from tests.shapes_parser import BrightParser
 
 BOX = st.tuples(st.integers(0, 90), st.integers(0, 110), st.integers(1, 50), st.integers(1, 60))
@@ -109,32 +106,15 @@ def test_nothing_is_absent_beside_what_was_not_all_outlined(polyps):
     assert all(batch.present.all() for batch in asked(partly, closeups=1.0))
 
 
-def test_presence_alone_can_be_taught(folder, tiny, tmp_path):
+def test_presence_alone_can_be_taught(taught):
     """The masks of the weights it starts from stay as they are, to the bit."""
-    machine = Machine()
-    start = tmp_path / "start.safetensors"
-    config = read_config(str(tiny))
-    task, _ = task_of(config, machine, read_folder(folder, "train"), [])
-    task.write(start, {})
     config = read_config("compact").with_numbers(
         images=4, prompts=2.0, closeups=0.5, taught="presence", learning_rate=0.05
     )
-    task, _ = task_of(config, machine, read_folder(folder, "train"), [], start=start)
-    for _ in range(3):
-        loss, parts = task.step(0.5)
-        assert list(parts) == ["presence"]
-        loss.backward()
-        task.optimiser.step()
-        task.averaged.load_state_dict(task.network.state_dict())
-    task.write(tmp_path / "taught.safetensors", {})
-    before, after = (
-        load_weights(path).network.state_dict() for path in (start, tmp_path / "taught.safetensors")
-    )
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    losses, changed = taught(config)
+    assert losses == ["presence"]
     assert changed
     assert all(name.startswith("presence.") for name in changed)
-    with pytest.raises(RequestError, match="name them with --start"):
-        task_of(config, machine, read_folder(folder, "train"), [])
     with pytest.raises(RequestError, match="taught cannot be 'masks'; use all, presence"):
         TrainingPlan(taught="masks")
 
