@@ -16,7 +16,7 @@ def train(
     config: Annotated[
         str,
         typer.Option(
-            "--config", metavar="NAME|FILE", help="compact, biomedparse, presence, or TOML."
+            "--config", metavar="NAME|FILE", help="compact, biomedparse, presence, tumors, or TOML."
         ),
     ] = "compact",
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the weights.")] = None,

@@ -145,6 +145,17 @@ class Ontology:
                 found.update(dict.fromkeys(names))
         return tuple(found)
 
+    def may_hold(self, target: str, modality: str, site: str) -> bool:
+        """Whether images of a modality and site may well show a target, labelled there or not.
+
+        So where it is labelled in that modality or about that site, and where it is a lesion that
+        may be anywhere (tumors: labelled at three sites or more). Not a polyp in a fundus.
+        """
+        holding = [place for place, names in self._catalogue.items() if target in names]
+        near = _NEAR.get(site, (site,))
+        anywhere = self.is_lesion(target) and len({place.site for place in holding}) > 2
+        return anywhere or any(p.modality == modality or p.site in near for p in holding)
+
     def modality(self, text: str) -> str:
         """The modality meant by a spelling such as "x-ray" or "Colonoscopy".
 

@@ -18,9 +18,15 @@ class ShapesParser:
     It remembers images as a real parser does, so that `encoded` means what it says.
     """
 
-    def __init__(self, shapes: dict[str, list[Box]], *, modality: str | None = "CT") -> None:
+    def __init__(
+        self,
+        shapes: dict[str, list[Box]],
+        *,
+        modality: str | None = "CT",
+        site: str | None = None,
+    ) -> None:
         self.shapes = shapes
-        self.modality = modality
+        self.modality, self.site = modality, site
         self.seen: set[bytes] = set()
         self.asked: list[list[str]] = []
         self.info = ParserInfo(
@@ -39,7 +45,7 @@ class ShapesParser:
         ]
 
     def recognise(self, image) -> Recognised:
-        return Recognised(self.modality, None, 0.9)
+        return Recognised(self.modality, self.site, 0.9)
 
     def _one(self, image, phrase, modality) -> ParsedObject:
         shape = image.shape[:2]

@@ -72,7 +72,12 @@ def absent(found: dict[str, Any]) -> str:
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
     one = "any" if plural(name) else article(name)
     kind = "volume" if found.get("in_volume") else "image"
-    return f"I don't see {one} {name} in this {kind}{presence}."
+    said = f"I don't see {one} {name} in this {kind}{presence}."
+    if like := found.get("not_learnt_in"):
+        it, they = ("them", "they") if plural(name) else ("it", "it")
+        said += f" I did not learn to find {it} in images of this kind ({like}), so"
+        said += f" {they} may be there all the same."
+    return said
 
 
 def offer(content: dict[str, Any]) -> str:

@@ -110,6 +110,22 @@ def test_absent_object_is_refused_with_an_offer(conversation):
     assert conversation.case.objects["mask-1"].mask_file is None
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How large is the tumour?", "learn to find it in images of this kind (abdomen CT), so it"),
+        ("Are there lesions?", "learn to find them in images of this kind (abdomen CT), so they"),
+    ],
+)
+def test_what_the_parser_did_not_learn_in_such_images_may_be_there(
+    conversation, parser, question, said
+):
+    parser.shapes, parser.site = {}, "abdomen"
+    turn = conversation.ask(question)
+    assert turn.refused
+    assert f"{said} may be there all the same." in turn.answer
+
+
 def test_unknown_word_is_refused_and_not_replaced(conversation):
     turn = conversation.ask("How big is the dragon?")
     assert turn.refused

@@ -188,3 +188,19 @@ def test_a_file_that_says_mri_may_hold_any_sequence():
     assert covers(None, "OCT")
     assert not covers("MRI-FLAIR", "MRI")
     assert not covers("CT", "OCT")
+
+
+@pytest.mark.parametrize(
+    ("target", "modality", "site", "possible"),
+    [
+        ("tumor", "CT", "abdomen", True),
+        ("tumor", "fundus", "retinal", True),
+        ("hemorrhage", "MRI", "brain", True),  # labelled in CT of the brain
+        ("kidney", "CT", "chest", True),
+        ("polyp", "CT", "abdomen", True),
+        ("polyp", "fundus", "retinal", False),
+        ("left lung", "ultrasound", "breast", False),
+    ],
+)
+def test_what_images_may_hold_that_are_not_labelled_for_it(target, modality, site, possible):
+    assert ontology().may_hold(target, modality, site) is possible

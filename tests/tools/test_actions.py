@@ -52,6 +52,31 @@ def test_segment_tells_present_absent_and_unknown_apart(bench):
     assert result.encoded
 
 
+@pytest.mark.parametrize(
+    ("site", "phrase", "learnt"),
+    [
+        ("abdomen", "tumour", False),
+        ("abdomen", "lung", False),  # its bases may be in view
+        ("abdomen", "spleen", True),
+        ("lung", "tumour", True),
+        (None, "tumour", True),  # of lungs or kidneys: where this is nobody knows
+    ],
+)
+def test_what_was_not_learnt_in_such_images_is_not_said_to_be_absent(bench, site, phrase, learnt):
+    bench = Bench(bench.case, ShapesParser({}, site=site))
+    (entry,) = call(bench, "segment", phrases=[phrase]).content["objects"]
+    assert entry["known"]
+    assert not entry["present"]
+    assert entry.get("not_learnt_in") == (None if learnt else f"{site} CT")
+
+
+def test_what_was_found_is_not_called_unlearnt(bench):
+    bench = Bench(bench.case, ShapesParser(SHAPES, site="abdomen"))
+    (entry,) = call(bench, "segment", phrases=["tumour"]).content["objects"]
+    assert entry["present"]
+    assert "not_learnt_in" not in entry
+
+
 def test_what_was_found_before_is_returned_without_new_work(bench):
     first = call(bench, "segment", phrases=["liver"])
     again = call(bench, "segment", phrases=["the liver", "hepatic tissue"])

@@ -143,6 +143,8 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             value = Value("presence", one.presence, "1", convention="calibrated probability")
             entry["presence"] = bench.case.add_measurements([value], object=one.id)[0].id
             measured.append(entry["presence"])
+        if not one.present and (kind := unlearnt_in(bench, scan, one.target)):
+            entry["not_learnt_in"] = kind
         entries.append(entry)
         lines.append(_line(one))
         if one.ignored_parts:
@@ -199,6 +201,19 @@ def targets_for(bench: Bench, scan: str) -> list[str]:
     modality, site = kind_of(bench.case, scan)
     targets = ontology().targets_in(modality, site) or ontology().targets_in(modality)
     return [t for t in targets if t in bench.parser.info.vocabulary]
+
+
+def unlearnt_in(bench: Bench, scan: str, target: str | None) -> str | None:
+    """The kind of image ("abdomen CT") where the parser was not taught what it did not see.
+
+    Not to see a tumor in an abdomen says nothing to a parser that knows those of lungs alone. None
+    where it learnt the target in such images, where their site is not known, and for what they
+    cannot hold, a polyp in a fundus.
+    """
+    modality, site = kind_of(bench.case, scan)
+    if target is None or modality is None or site is None or target in targets_for(bench, scan):
+        return None
+    return f"{site} {modality}" if ontology().may_hold(target, modality, site) else None
 
 
 def scan_warnings(case: Case, scan: str, found: Sequence[FoundObject] = ()) -> tuple[str, ...]:
