@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent.planner.phrasing import (
     be,
     named,
     offer,
+    placed_by_part,
     plural,
     verb,
 )
@@ -59,7 +61,16 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if len(present) < len(objects):
         sentences.append(offer(segmented.content))
     sentences += dict.fromkeys(errors)
-    return " ".join(s for s in sentences if s)
+    return _together(sentences)
+
+
+def _together(sentences: Sequence[str]) -> str:
+    """One text; after a list a new line begins."""
+    text = ""
+    for sentence in filter(None, sentences):
+        last = text.rpartition("\n")[2] if "\n" in text else ""
+        text += ("\n\n" if re.match(r"\d+\. ", last) else " " if text else "") + sentence
+    return text
 
 
 def _with_scale(request: Request, results: Sequence[Result]) -> str:
@@ -80,7 +91,7 @@ def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]
             if found["scan"] == scan:
                 about = _about(request, found, results) if found["present"] else [absent(found)]
                 said += [s for s in about if s]
-        lines.append(f"- {scan}: {' '.join(said)}")
+        lines.append(f"- {scan}: {_together(said)}")
     return "\n".join([*filter(None, [_with_scale(request, results)]), *lines])
 
 
@@ -88,7 +99,9 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
     refs = References(results)
     name, one = named(found), found["id"]
     if request.kind == "exists":
-        where = _position(found, results)
+        where, count = _position(found, results), refs.get(one, "count")
+        if count and found["parts"] > 1:
+            where = f", in {count} separate parts"
         seen = f"Yes, I see the {name}{where}"
         share, volume = refs.get(one, "fraction_of_image"), refs.get(one, "volume")
         they = "they" if plural(name) else "it"
@@ -100,6 +113,8 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
     if request.kind == "sure":
         return _how_sure(found, refs)
     if request.kind == "where":
+        if placed_by_part(found):
+            return [_placed(found, results)]
         return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
         return _counted(found, refs)
@@ -242,14 +257,32 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
     ]
 
 
-def _listed(found: dict[str, Any], results: Sequence[Result]) -> str:
-    """How many parts there are, what they measure together, and a line for each."""
-    entries = [
+def _entries(found: dict[str, Any], results: Sequence[Result]) -> list[dict[str, Any]]:
+    """What was measured of an object, its parts included."""
+    return [
         entry
         for r in results
         if r.tool == "measure" and r.arguments.get("object") == found["id"]
         for entry in r.content.get("measurements", [])
     ]
+
+
+def _placed(found: dict[str, Any], results: Sequence[Result]) -> str:
+    """How many parts there are, and a line with the place of each."""
+    entries = _entries(found, results)
+    count = next(f"[[{e['id']}]]" for e in entries if e["name"] == "count")
+    first = f"I find the {named(found)} in {count} separate parts. Largest first:"
+    lines = [
+        f"{e['part']}. {e['position']}, as you look at it: centre (row, column) at [[{e['id']}]]"
+        for e in entries
+        if "position" in e
+    ]
+    return "\n".join([first, *lines])
+
+
+def _listed(found: dict[str, Any], results: Sequence[Result]) -> str:
+    """How many parts there are, what they measure together, and a line for each."""
+    entries = _entries(found, results)
     totals = {e["name"]: f"[[{e['id']}]]" for e in entries if e["part"] is None}
     size = "volume" if "volume" in totals else "area"
     first = (

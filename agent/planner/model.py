@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 
 from agent.planner.compose import compose
-from agent.planner.phrasing import Result
+from agent.planner.phrasing import Result, placed_by_part
 from agent.planner.relations import RELATIONS, TWO_SCANS
 from agent.planner.understand import Request, understand
 from agent.planner.words import SIZE, SIZE_IN_VOLUME
@@ -200,7 +200,8 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
     for one in found:
         if one["id"] not in measured:
             quantities = _wanted(request, one)
-            more = {"each_part": True} if request.each_part else {}
+            listed = request.each_part or (request.kind == "where" and placed_by_part(one))
+            more = {"each_part": True} if listed else {}
             return "measure", {"object": one["id"], "quantities": quantities, **more}
     if request.kind == "density":
         # By itself: without a pixel size it fails, and the count still stands.
@@ -225,7 +226,8 @@ def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
     if request.kind in ("exists", "everything"):
         if found.get("in_volume"):
             return ["volume", "slice"]
-        return ["fraction_of_image", "centroid"]
+        several = ["count"] if found["parts"] > 1 else []
+        return [*several, "fraction_of_image", "centroid"]
     if request.each_part:
         return [size, *(q for q in request.quantities if q != "area")]
     wanted = list(request.quantities)

@@ -86,7 +86,7 @@ def find_phrases(
     def resolve(span: Sequence[str]) -> str | None:
         return ontology.resolve(" ".join(span), modality)
 
-    known = _known(text, resolve)
+    known = _joined(text, _known(text, resolve), ontology)
     named = [_whole(text, name, known) for name in known]
     named = [_sought_in(text, name, named) or name for name in named]
     found = [(n.start, _told(text, n, ontology)) for n in named]
@@ -132,6 +132,26 @@ def _known(text: Sequence[_Word], resolve: Resolve) -> list[_Name]:
                 continue
             found.append(_Name(start, end, target))
             taken[start:end] = [True] * length
+    return found
+
+
+def _joined(text: Sequence[_Word], known: Sequence[_Name], ontology: Ontology) -> list[_Name]:
+    """The names, two of which may be one that nobody knows: "liver tumor", "tumor cells"."""
+
+    def one_thing(a: _Name, b: _Name) -> bool:
+        follows = a.end == b.start and text[a.end - 1].goes_on
+        if not follows or a.target is None or b.target is None:
+            return False
+        if ontology.is_lesion(a.target):
+            return ontology.is_many(b.target)
+        return ontology.is_lesion(b.target) and not ontology.is_many(a.target)
+
+    found: list[_Name] = []
+    for name in sorted(known):
+        if found and one_thing(found[-1], name):
+            found[-1] = _Name(found[-1].start, name.end, None)
+        else:
+            found.append(name)
     return found
 
 

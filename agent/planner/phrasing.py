@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_MOST_PLACES: Final = 6
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,19 @@ def article(name: str) -> str:
     return "an" if name[:1] in ("AEFHILMNORSX" if by_letter else "aeiouAEIOU") else "a"
 
 
+def placed_by_part(found: dict[str, Any]) -> bool:
+    """Whether each part has its own place: the middle between two tumors is a place of neither.
+
+    Not where there are many, nor in a volume, of which the slice is told.
+    """
+    return 1 < found["parts"] <= _MOST_PLACES and not found.get("in_volume")
+
+
 def absent(found: dict[str, Any]) -> str:
     """That an object was not seen, or that its name is not known."""
     name = named(found)
     if not found["known"]:
-        return f'I do not know what "{found["phrase"]}" is in a picture like this.'
+        return f'I do not know what "{found["phrase"]}" {be(name)} in a picture like this.'
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
     one = "any" if plural(name) else article(name)
     kind = "volume" if found.get("in_volume") else "image"

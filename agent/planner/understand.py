@@ -272,6 +272,5 @@ def _unknown_name(text: str) -> str | None:
         w for w in match["name"].split() if w.lower() not in ("the", "a", "an", "any", "some", "me")
     ]
     name = " ".join(kept).strip(" ?.!,")
-    return (
-        name if name.lower() not in words.NO_NAMES and not words.PRONOUN.fullmatch(name) else None
-    )
+    meant = words.PRONOUN.fullmatch(name) or words.ONE_OF_THEM.fullmatch(name)
+    return None if meant or name.lower() in words.NO_NAMES else name

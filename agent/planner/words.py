@@ -128,11 +128,12 @@ PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
     re.IGNORECASE,
 )
+_RANKED = "largest|biggest|smallest|first|second|third"
 EACH_PART = any_of(
     "each (?:of (?:them|the)|one|part|lesion|tumou?r|nodule|polyp|nucleus|gland)", "one by one",
     "individual\\w*", "separately", "(?:as )?a table", "list (?:all|the|them|each|every)",
     "every (?:single )?(?:one|part|lesion|tumou?r|nodule|polyp)", "per (?:part|lesion|tumou?r)",
-    "(?:largest|biggest|smallest|first|second|third) (?:part|lesion|tumou?r|nodule|polyp|nucleus)",
+    f"(?:{_RANKED}) (?:one|part|lesion|tumou?r|nodule|polyp|nucleus)",
 )  # fmt: skip
 CENTRES = any_of("cent(?:re|er)s?(?: of)?", "centroids?", "middles?")
 HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")
@@ -157,6 +158,7 @@ PRONOUN = any_of(
     "it", "its", "that", "this", "them", "they", "those", "these", "the same",
     "the (?:mask|object|structure|area|result)",
 )  # fmt: skip
+ONE_OF_THEM = re.compile(rf"(?:{_RANKED}|last|next) ones?", re.IGNORECASE)
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
 BOTH_SIDES = re.compile(
     r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"

@@ -62,6 +62,22 @@ def test_a_list_of_the_parts(conversation):
     assert value(conversation, turn, "area", part=2).value == 600
 
 
+def test_each_part_has_its_own_place(conversation):
+    # Lungs in rows 60-90, columns 10-50, and rows 60-80, columns 60-90: between pixel centres.
+    turn = conversation.ask("Where are the lungs and the liver?")
+    assert turn.answer.splitlines() == [
+        "I find the lungs in 2 separate parts. Largest first:",
+        "1. lower left, as you look at it: centre (row, column) at 74.5, 29.5 px",
+        "2. lower right, as you look at it: centre (row, column) at 69.5, 74.5 px",
+        "",
+        "The liver is in the upper left of the picture, as you look at it. Its centre (row, "
+        "column) is at 29.5, 24.5 px; the overlay shows its outline.",
+    ]
+    assert turn.unverified == ()
+    turn = conversation.ask("are there lungs?")
+    assert turn.answer.startswith("Yes, I see the lungs, in 2 separate parts; they cover 18.0 %")
+
+
 def test_questions_about_two_objects(conversation, parser):
     parser.shapes["optic disc"], parser.shapes["optic cup"] = [(0, 0, 40, 40)], [(10, 0, 30, 20)]
     turn = conversation.ask("How far is the tumour from the left lung?")

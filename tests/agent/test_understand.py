@@ -234,6 +234,13 @@ def test_small_talk_is_answered_and_colours_are_declined():
         ("Measure the lesion at the top, please", "dermoscopy", ("lesion at the top",)),
         ("How large is the tumour in the left kidney?", "CT", ("tumour", "left kidney")),
         ("Is the lesion on the left?", "dermoscopy", ("lesion",)),
+        # Two names that follow on each other are one thing where one of them is a lesion.
+        ("How large is the liver tumour?", "CT", ("liver tumour",)),
+        ("Is there a left lung tumour?", "CT", ("left lung tumour",)),
+        ("How many tumor cells are there?", "pathology", ("tumor cells",)),
+        ("How large is the lung tumour?", "CT", ("lung tumour",)),  # this one is known
+        ("Measure liver, tumour and spleen", "CT", ("liver", "tumour", "spleen")),
+        ("segment liver spleen", "CT", ("liver", "spleen")),
         ("Is the tumour on the left or the right?", "CT", ("tumour",)),
         # Two that share a noun are two.
         (
@@ -329,3 +336,12 @@ def test_one_of_several_is_answered_with_all_of_them():
     request = read("How large is the second polyp?")
     assert (request.kind, request.phrases, request.each_part) == ("measure", ("polyp",), True)
     assert not read("What is the largest diameter of the polyp?").each_part
+
+
+@pytest.mark.parametrize(
+    "question", ["where is the biggest one?", "and where is the smallest one?"]
+)
+def test_one_of_them_is_one_of_what_was_spoken_of(question):
+    request = read("how large is the polyp?", question)
+    assert (request.kind, request.phrases) == ("where", ("polyp",))
+    assert read(question).kind == "unclear"

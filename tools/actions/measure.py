@@ -99,7 +99,7 @@ def measure_object(
         "phrase": found.name,
         "parts": found.parts,
         "position": position_in_words(found),
-        "measurements": [_entry(m) for m in filed],
+        "measurements": [_entry(m, found) for m in filed],
     }
     if scan.geometry.spacing_mm is None:
         content["note"] = "pixel size unknown: lengths are in pixels; ask the user for the scale"
@@ -160,12 +160,14 @@ def _measured(
     return values, tuple(dict.fromkeys(refused))
 
 
-def _entry(filed: Measurement) -> dict[str, Any]:
-    """A measurement as the model reads it."""
+def _entry(filed: Measurement, found: FoundObject) -> dict[str, Any]:
+    """A measurement as the model reads it; the place of a part in words, too."""
     whole = filed.as_dict()
     entry = {key: whole[key] for key in ("id", "object", "part", "name", "value", "unit")}
     if filed.name == "slice" and filed.part is not None:
         entry["of"] = "longest_diameter"
+    if filed.name == "centroid" and filed.part is not None and isinstance(filed.value, tuple):
+        entry["position"] = _in_words(filed.value[0], filed.value[1], found.section.shape)
     return entry
 
 
@@ -229,9 +231,12 @@ def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
 def position_in_words(found: FoundObject) -> str:
     """Where an object lies in its picture or key slice, as the viewer sees it: "upper left"."""
     rows, columns = np.nonzero(found.section)
-    height, width = found.section.shape
-    vertical = _third(float(rows.mean()) / height, "upper", "lower")
-    horizontal = _third(float(columns.mean()) / width, "left", "right")
+    return _in_words(float(rows.mean()), float(columns.mean()), found.section.shape)
+
+
+def _in_words(row: float, column: float, shape: tuple[int, ...]) -> str:
+    vertical = _third(row / shape[0], "upper", "lower")
+    horizontal = _third(column / shape[1], "left", "right")
     return " ".join(w for w in (vertical, horizontal) if w) or "middle"
 
 
