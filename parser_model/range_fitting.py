@@ -28,7 +28,7 @@ _MOST_AIMED = 0.94
 _FOLDS = 10
 _LARGEST_RATIO = 16.0  # an outline that misses nearly all tells no more than this
 _LEAST_COVERED = 0.80  # of all objects, missed ones too
-_BORROWED = 10.0  # the other modalities count as much as so many objects of the own one
+_FEWEST = 20  # objects of a modality; with fewer its reach is that of all
 _ROUNDED = 0.02
 # Weights of the squared coefficients against the sum over all objects.
 _MIDDLE_PENALTY, _GROUP_PENALTY, _SLOPE_PENALTY = 10.0, 0.5, 1.0
@@ -154,7 +154,7 @@ def _expected_of_others(table: RangeTable) -> tuple[Numbers, Numbers]:
 def _with_reach(
     model: RangeModel, table: RangeTable, middle: Numbers, spread: Numbers, coverage: float
 ) -> RangeModel:
-    """The model with the reach that covers enough, by modality.
+    """The model with the reach that covers enough, by modality where there are enough objects.
 
     Parameters
     ----------
@@ -166,18 +166,22 @@ def _with_reach(
     reach = {}
     for modality in (*sorted(set(modalities)), EVERY_MODALITY):
         own = modalities == modality if modality else np.ones(len(modalities), bool)
+        n = int(own.sum())
+        if modality and n < _FEWEST:
+            continue  # the reach of all objects holds for these
         asked = np.count_nonzero(table.modalities == modality) if modality else len(table.ratio)
         # A limit drawn through a sample wants one case more than the share, and the objects of a
         # patient are wrong together: the cases are the patients.
         patients = len({p for p, is_own in zip(answered.patients, own, strict=True) if is_own})
-        more, found = 1 + 1 / patients, own.sum() / asked
+        more, found = 1 + 1 / patients, n / asked
         level = min(coverage * more, _MOST_AIMED) / found
-        weight = np.where(own, 1.0, _BORROWED / len(own))
-        weight /= weight.sum()
         # The single worst one widens all ranges: it is held only where four of five need it.
-        without_it = 1 - float(weight.max()) - 1e-9
-        most = min(max(without_it, _LEAST_COVERED * more / found), 1.0)
-        reach[str(modality)] = _reach(answered, middle, spread, weight, min(level, most))
+        but_one = (n - 1) / n
+        level = min(level, max(but_one, _LEAST_COVERED * more / found), 1.0)
+        down, up = _reach(answered.part(own), middle[own], spread[own], level)
+        if level > but_one:  # all are held already: what one case more asks for lies further out
+            down, up = down * more, up * more
+        reach[str(modality)] = round(down, 3), round(up, 3)
     return replace(model, reach=reach)
 
 
@@ -193,32 +197,31 @@ def patient_folds(table: RangeTable, folds: int = _FOLDS) -> list[Rows]:
 
 
 def _reach(
-    table: RangeTable, middle: Numbers, spread: Numbers, weight: Numbers, level: float
+    table: RangeTable, middle: Numbers, spread: Numbers, level: float
 ) -> tuple[float, float]:
-    """The shortest reach down and up that holds the weighted share `level` of the true sizes."""
+    """The shortest reach down and up that holds the share `level` of the true sizes."""
     best, shortest = (_REACHES[-1], _REACHES[-1]), np.inf
     ratio = table.ratio
     needed = (to_scatter(ratio) - middle) / spread
     needed[ratio <= 1 + table.pixel] = 0.0  # inside whatever the reach
     for down in _REACHES:
         low, _ = bounded(middle, spread, down, 0.0, table.pixel)
-        up = _quantile(np.where(ratio >= low, needed, np.inf), weight, level)
+        up = _quantile(np.where(ratio >= low, needed, np.inf), level)
         if not np.isfinite(up):
             continue
         low, high = bounded(middle, spread, down, max(up, 0.0), table.pixel)
         width = high - low
         # The typical width counts, and the wide ones too, without the few that tell nothing.
-        cost = _quantile(width, weight, 0.5) + float(weight @ np.minimum(width, 4.0))
+        cost = _quantile(width, 0.5) + float(np.minimum(width, 4.0).mean())
         if cost < shortest:
             best, shortest = (down, max(up, 0.0)), cost
-    return round(best[0], 3), round(best[1], 3)
+    return best
 
 
-def _quantile(values: Numbers, weight: Numbers, level: float) -> float:
-    """The least value at or below which lies the share `level` of the weight."""
-    order = np.argsort(values)
-    reached = int(np.searchsorted(np.cumsum(weight[order]), level))
-    return float(values[order[min(reached, len(order) - 1)]])
+def _quantile(values: Numbers, level: float) -> float:
+    """The least value at or below which lies the share `level` of all."""
+    place = int(np.ceil(level * len(values) - 1e-9)) - 1
+    return float(np.sort(values)[min(max(place, 0), len(values) - 1)])
 
 
 def fit_spread(table: RangeTable) -> RangeModel:

@@ -118,6 +118,24 @@ def test_the_worst_object_is_held_only_where_four_of_five_need_it():
     assert worst["many"] <= 4  # nearly every answer is needed
 
 
+def test_one_kind_of_image_does_not_pay_for_the_errors_of_another():
+    # Of CT so much is missed that all answers are needed; MRI has one that is absurdly wrong.
+    some = table(n=600, missed=0.19)
+    absurd = some.ratio.copy()
+    absurd[next(i for i, (m, _) in enumerate(some.kinds) if m == "MRI" and some.answered[i])] = 60
+    spread = fit_spread(some)
+    assert fit_ranges(replace(some, ratio=absurd), spread=spread).reach["CT"] == pytest.approx(
+        fit_ranges(some, spread=spread).reach["CT"]
+    )
+
+
+def test_too_few_objects_of_a_kind_have_the_reach_of_all():
+    some = table()
+    few = np.array([m == "CT" or i < 30 for i, (m, _) in enumerate(some.kinds)])
+    assert set(fit_ranges(some.part(few)).reach) == {"CT", ""}  # 15 of MRI
+    assert set(fit_ranges(some).reach) == {"CT", "MRI", ""}
+
+
 def test_a_patient_is_never_on_both_sides():
     some = table()
     folds = patient_folds(some)

@@ -18,7 +18,6 @@ from parser_model.range_calibration import (
     RangeModel,
 )
 from parser_model.range_fitting import (
-    COVERAGE,
     RangeTable,
     cross_fitted_ends,
     fit_ranges,
@@ -31,8 +30,8 @@ from tools.measuring.parts import find_parts
 from tools.measuring.ranges import pixel_share, range_evidence
 
 BAND = (0.80, 0.95)
-AIMS = {"area": COVERAGE, "longest_diameter": 0.885, "perpendicular_diameter": 0.885}
-"""Share to cover by quantity; chosen on validation images, see docs/model-card.md."""
+AIM = 0.895
+"""Share to cover; chosen on validation images, see docs/model-card.md."""
 TIGHTER = 0.8
 LEAST_OBJECTS = 20
 _LEAST_PATIENTS = 10
@@ -133,7 +132,7 @@ def fit_range_calibration(
         weights_sha256=weights_sha256,
         fitted_on=f"{answered} of {len(table.ratio)} objects of {patients} patients",
         models={
-            quantity: fit_ranges(tables[quantity], AIMS[quantity], spread=spreads.get(quantity))
+            quantity: fit_ranges(tables[quantity], AIM, spread=spreads.get(quantity))
             for quantity in QUANTITIES
         },
         spread_fitted_on=(
@@ -162,7 +161,7 @@ def cross_fitted_report(
     report = {}
     for name, table in tables.items():
         spread = spreads[name] if spreads else None
-        ends = cross_fitted_ends(table, AIMS[name], spread=spread)
+        ends = cross_fitted_ends(table, AIM, spread=spread)
         report[name] = coverage_report(table, *ends)
         if progress:
             progress(len(report), len(tables))
