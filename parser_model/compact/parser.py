@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parser_model.compact.levels import best_level, drawn_at
 from parser_model.compact.network import ImageFeatures
 from parser_model.compact.raw_words import RawWords
 from parser_model.compact.weights import CompactWeights
@@ -239,10 +238,7 @@ class CompactParser:
         encoded: _Encoded,
         fresh: bool,
     ) -> ParsedObject:
-        drawn = logits
-        if self._ontology.is_many(target):
-            drawn = drawn_at(logits, best_level(torch.sigmoid(logits)))
-        probability = torch.sigmoid(_resize(drawn, pixels.shape[:2]))
+        probability = torch.sigmoid(_resize(logits, pixels.shape[:2]))
         mask = (probability > 0.5).numpy()
         presence = None
         present = bool(mask.any())
