@@ -16,40 +16,6 @@ from parser_model import FileError, RequestError, ServiceError, SetupError
 from tests.agent.openai_server import Script, openai_server
 from tests.shapes_parser import ShapesParser
 
-SHAPES = {
-    "liver": [(10, 10, 50, 40)],  # 40 x 30 = 1200 px
-    "left lung": [(60, 60, 80, 90)],  # 20 x 30 = 600 px
-    "right lung": [(60, 10, 90, 50)],  # 30 x 40 = 1200 px
-    "lung": [(60, 60, 80, 90), (60, 10, 90, 50)],
-    "tumor": [(20, 20, 30, 30)],
-}
-
-
-@pytest.fixture
-def picture(tmp_path):
-    path = tmp_path / "picture.png"
-    Image.fromarray(np.full((100, 100), 90, np.uint8)).save(path)
-    return path
-
-
-@pytest.fixture
-def parser():
-    return ShapesParser(dict(SHAPES))
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # no .env of whoever runs the tests
-    return Settings()
-
-
-@pytest.fixture
-def conversation(picture, parser, settings, tmp_path):
-    made = Conversation(settings, parser=parser, directory=tmp_path / "case")
-    made.add_file(picture)
-    yield made
-    made.close()
-
 
 def value(conversation, turn, name, part=None):
     found = [
@@ -100,48 +66,6 @@ def test_several_parts_are_counted_and_the_largest_is_measured(conversation):
     assert value(conversation, turn, "area").value == 1800
     longest = value(conversation, turn, "longest_diameter")
     assert (longest.value, longest.part) == (pytest.approx(50.0), 1)
-
-
-def test_absent_object_is_refused_with_an_offer(conversation):
-    turn = conversation.ask("Where is the polyp?")
-    assert turn.refused
-    assert "don't see a polyp" in turn.answer
-    assert "liver" in turn.answer
-    assert conversation.case.objects["mask-1"].mask_file is None
-
-
-@pytest.mark.parametrize(
-    ("question", "said"),
-    [
-        ("How large is the tumour?", "learn to find it in images of this kind (abdomen CT), so it"),
-        ("Are there lesions?", "learn to find them in images of this kind (abdomen CT), so they"),
-    ],
-)
-def test_what_the_parser_did_not_learn_in_such_images_may_be_there(
-    conversation, parser, question, said
-):
-    parser.shapes, parser.site = {}, "abdomen"
-    turn = conversation.ask(question)
-    assert turn.refused
-    assert f"{said} may be there all the same." in turn.answer
-
-
-def test_unknown_word_is_refused_and_not_replaced(conversation):
-    turn = conversation.ask("How big is the dragon?")
-    assert turn.refused
-    assert 'do not know what "dragon" is' in turn.answer
-    found = conversation.case.objects["mask-1"]
-    assert (found.target, found.presence, found.present) == (None, None, False)
-
-
-@pytest.mark.parametrize(
-    "question", ["Is it malignant?", "What dose of chemotherapy does he need?"]
-)
-def test_diagnosis_and_treatment_are_refused(conversation, question):
-    conversation.ask("How large is the tumour?")
-    turn = conversation.ask(question)
-    assert turn.refused
-    assert turn.measurement_ids == ()
 
 
 def test_comparison_comes_from_the_compare_tool(conversation):

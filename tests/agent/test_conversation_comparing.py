@@ -8,7 +8,8 @@ from PIL import Image
 
 from agent.conversation import Conversation
 from agent.settings import Settings
-from tests.agent.test_conversation import SHAPES, value
+from tests.agent.conftest import SHAPES
+from tests.agent.test_conversation import value
 from tests.shapes_parser import ShapesParser
 
 
