@@ -147,6 +147,9 @@ class ParserInfo:
         Licence of the weights.
     device : str
         What computes: "cpu", "cuda" or "mps".
+    places : tuple of (str, str)
+        Modality and site of the images it was trained on, each labelled as the ontology's
+        catalogue says; empty where that is not known.
     """
 
     name: str
@@ -159,6 +162,7 @@ class ParserInfo:
     licence: str = ""
     notes: tuple[str, ...] = field(default=())
     device: str = "cpu"
+    places: tuple[tuple[str, str], ...] = ()
 
 
 @runtime_checkable

@@ -35,6 +35,7 @@ class ShapesParser:
             calibration="shapes",
             vocabulary=ontology().targets,
             input_size=(64, 64),
+            places=(("CT", "abdomen"), ("CT", "lung")),
         )
 
     def parse(self, images, prompts: Sequence[str], *, modality=None, site=None):

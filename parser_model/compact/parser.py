@@ -83,6 +83,7 @@ class CompactParser:
             input_size=(self._size, self._size),
             precision=precision,
             licence=str(weights.record.get("licence", _LICENCE)),
+            places=tuple((place.modality, place.site) for place in weights.places),
         )
 
     def parse(

@@ -123,6 +123,7 @@ def unpack_info(value: Any) -> ParserInfo:
             licence=_text(value["licence"]),
             notes=tuple(_text(note) for note in value["notes"]),
             device=_text(value.get("device", "cpu")),
+            places=tuple((_text(m), _text(site)) for m, site in value.get("places", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WireError("the description of the parser is malformed") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,14 @@ def test_what_was_not_learnt_in_such_images_is_not_said_to_be_absent(bench, site
     assert entry["known"]
     assert not entry["present"]
     assert entry.get("not_learnt_in") == (None if learnt else f"{site} CT")
+
+
+def test_of_a_parser_whose_training_is_not_known_nothing_is_said(bench):
+    parser = ShapesParser({}, site="abdomen")
+    parser.info = replace(parser.info, places=())  # as BiomedParse
+    bench = Bench(bench.case, parser)
+    (entry,) = call(bench, "segment", phrases=["tumour"]).content["objects"]
+    assert "not_learnt_in" not in entry
 
 
 def test_what_was_found_is_not_called_unlearnt(bench):

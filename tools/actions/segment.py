@@ -207,11 +207,13 @@ def unlearnt_in(bench: Bench, scan: str, target: str | None) -> str | None:
     """The kind of image ("abdomen CT") where the parser was not taught what it did not see.
 
     Not to see a tumor in an abdomen says nothing to a parser that knows those of lungs alone. None
-    where it learnt the target in such images, where their site is not known, and for what they
-    cannot hold, a polyp in a fundus.
+    where it learnt the target in such images, where nobody knows what it learnt in them, and for
+    what they cannot hold, a polyp in a fundus.
     """
     modality, site = kind_of(bench.case, scan)
-    if target is None or modality is None or site is None or target in targets_for(bench, scan):
+    if target is None or modality is None or site is None:
+        return None
+    if (modality, site) not in bench.parser.info.places or target in targets_for(bench, scan):
         return None
     return f"{site} {modality}" if ontology().may_hold(target, modality, site) else None
 
