@@ -30,6 +30,8 @@ _LARGEST_RATIO = 16.0  # an outline that misses nearly all tells no more than th
 _LEAST_COVERED = 0.80  # of all objects, missed ones too
 _FEWEST = 20  # objects of a modality; with fewer its reach is that of all
 _ROUNDED = 0.02
+# Stopped half-way, the last bits of a map decide what comes out.
+_TO_THE_END: Final = {"maxiter": 5000, "maxfun": 100_000, "ftol": 1e-12, "gtol": 1e-7}
 # Weights of the squared coefficients against the sum over all objects.
 _MIDDLE_PENALTY, _GROUP_PENALTY, _SLOPE_PENALTY = 10.0, 0.5, 1.0
 _REACHES = (
@@ -264,7 +266,7 @@ def fit_spread(table: RangeTable) -> RangeModel:
     start[groups + 1] = np.log(0.2)
     # Many tiny steps: on a busy machine threads would mostly wait for each other.
     with threadpool_limits(limits=1, user_api="blas"):
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=_TO_THE_END).x
     slopes = found[2 * groups + 2 :] / scale
     return RangeModel(
         middle=_groups(found[0], names, found[1 : groups + 1]),
