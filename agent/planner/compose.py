@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,11 +64,11 @@ def compose(request: Request, results: Sequence[Result]) -> str:
 
 
 def _together(sentences: Sequence[str]) -> str:
-    """One text; after a list a new line begins."""
-    text = ""
+    """One text; after a list a new paragraph begins."""
+    text = last = ""
     for sentence in filter(None, sentences):
-        last = text.rpartition("\n")[2] if "\n" in text else ""
-        text += ("\n\n" if re.match(r"\d+\. ", last) else " " if text else "") + sentence
+        text += ("\n\n" if "\n" in last else " " if last else "") + sentence
+        last = sentence
     return text
 
 
