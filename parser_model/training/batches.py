@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from parser_model.errors import FileError
 from parser_model.ontology import Ontology, Place
 from parser_model.training.augment import appearance, flips_for, geometry, grids, warp
 from parser_model.training.closeups import Square, affine, square
-from parser_model.training.data import PARTLY_LABELLED, Sample, absent_targets
+from parser_model.training.data import PARTLY_LABELLED, SOME_OF_MANY, Sample, absent_targets
 from parser_model.training.phrases import one_of, say
 from parser_model.training.pixels import Pixels, to_device
 from parser_model.training.synthetic import TARGET, Synthetic, SyntheticTumors
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 _PARAPHRASED = 0.25
 _RARE = 0.65  # 1 draws targets as often as they occur, 0 all alike
+_NEXT_TO = 0.01  # of an outline, as a share of the image's side
 _COLOUR = frozenset({"pathology", "dermoscopy", "endoscope", "fundus"})
 
 
@@ -79,6 +81,9 @@ class Batch(NamedTuple):
     teaches : (P,) Tensor of bool
         Whether presence can be learnt from it. Not from synthetic tumors: nobody knows whether the
         image has a real one besides, so there would be many to say yes to and none to say no to.
+    known : (P, S, S) Tensor
+        1 where the mask is sure, else 0: everywhere, but of sources that outline some of many
+        objects (`SOME_OF_MANY`) only on what they outline and next to it.
     """
 
     images: Tensor
@@ -88,6 +93,7 @@ class Batch(NamedTuple):
     masks: Tensor
     places: Tensor
     teaches: Tensor
+    known: Tensor
 
 
 class Batches:
@@ -248,7 +254,10 @@ class Batches:
             whole = [self.samples[i].source not in PARTLY_LABELLED for i, _ in drawn]
             may_go = torch.tensor([row in close and whole[row] for row, _, _ in asked])
             present = present & ~(to_device(may_go, self._device) & (masks.sum((1, 2)) < 1))
-        return Batch(images * 2 - 1, words, owners, present, masks, kinds, teaches)
+        some = [self.samples[index].source in SOME_OF_MANY for index, _ in drawn]
+        partly = torch.tensor([there and some[row] for row, _, there in asked])
+        known = known_where(masks, to_device(partly, self._device))
+        return Batch(images * 2 - 1, words, owners, present, masks, kinds, teaches, known)
 
     def _pixels_of(
         self,
@@ -306,6 +315,25 @@ class Batches:
         """Some words replaced by the unknown one."""
         drop = (self._rng.random(words.shape) < self.plan.word_drop) & (words > 1)
         return torch.from_numpy(np.where(drop, 1, words))
+
+
+def known_where(masks: Tensor, partly: Tensor) -> Tensor:
+    """Where masks are sure: everywhere, or of those partly drawn, on and next to the outlines.
+
+    Parameters
+    ----------
+    masks : (P, S, S) Tensor
+        Share of each pixel that the object takes, 0 to 1.
+    partly : (P,) Tensor of bool
+
+    Returns
+    -------
+    (P, S, S) Tensor
+        1 or 0.
+    """
+    reach = max(1, round(_NEXT_TO * masks.shape[-1]))
+    near = F.max_pool2d(masks[:, None], 2 * reach + 1, stride=1, padding=reach)[:, 0] > 0
+    return (near | ~partly[:, None, None]).float()
 
 
 class _Wheel(Generic[T]):

@@ -53,6 +53,10 @@ COMPLETE_SOURCES: dict[str, frozenset[str]] = {
 PARTLY_LABELLED = frozenset({"DeepLesion", "Lizard"})
 """Sources that leave out objects of the kinds they outline: where none is outlined, one may be."""
 
+SOME_OF_MANY = frozenset({"Lizard"})
+"""Of these a mask is believed only on what it outlines and next to it: in the images of Lizard many
+nuclei, often those of a whole region, have no outline, and are no background."""
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -109,7 +109,8 @@ class FullTask:
             memory = self.network.encode_image((batch.images + 1) * 127.5)
             for i in there.nonzero()[:, 0].tolist():
                 image = memory.image(int(batch.owners[i]))
-                loss, overlap = self._phrase(image, batch.words[i : i + 1], batch.masks[i])
+                words, truth, known = batch.words[i : i + 1], batch.masks[i], batch.known[i]
+                loss, overlap = self._phrase(image, words, truth, known)
                 losses.append(loss)
                 shown.append(overlap)
         if not losses:  # everything asked for was cropped away
@@ -118,7 +119,9 @@ class FullTask:
         total = torch.stack(losses).mean()
         return total, {"dice": total.new_tensor(np.mean(shown)), "loss": total.detach()}
 
-    def _phrase(self, image: ImageMemory, ids: Tensor, truth: Tensor) -> tuple[Tensor, float]:
+    def _phrase(
+        self, image: ImageMemory, ids: Tensor, truth: Tensor, known: Tensor
+    ) -> tuple[Tensor, float]:
         """Loss of one phrase about one image, and the Dice of the mask that would be shown."""
         predictor = self.network.predictor
         with _LastOutput(predictor.decoder_norm) as queries:
@@ -126,8 +129,11 @@ class FullTask:
         codes = predictor.mask_embed(queries.value[0, 0])  # (Q, C), the queries of this phrase
         height, width = image.mask_features.shape[-2:]
         logits = (codes @ image.mask_features[0].flatten(1)).float()
-        target = F.interpolate(truth[None, None], (height, width), mode="area").flatten()
-        fit = mask_loss(logits, target)
+        target, sure = (
+            F.interpolate(x[None, None], (height, width), mode="area").flatten()
+            for x in (truth, known)
+        )
+        fit = mask_loss(logits, target, sure)
         similarity = decoded.similarity[0, 0].float()
         with torch.no_grad():
             best = int((fit - F.log_softmax(similarity, 0)).argmin())
@@ -171,22 +177,25 @@ def parts_of(network: BiomedParseNetwork) -> dict[str, list[nn.Parameter]]:
     }
 
 
-def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy plus one minus Dice of each query's mask.
+def mask_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Cross-entropy plus one minus Dice of each query's mask, where the target is known.
 
     Parameters
     ----------
     logits : (Q, L) Tensor
     target : (L,) Tensor
         Share of each place that the object takes, 0 to 1.
+    known : (L,) Tensor
+        Share of each place for which that is sure, 0 to 1.
 
     Returns
     -------
     (Q,) Tensor
     """
     wanted = target.expand_as(logits)
-    bce = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(1)
-    p = logits.sigmoid()
+    bce = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    bce = (bce * known).mean(1)
+    p = logits.sigmoid() * known
     dice = 1 - (2 * (p * wanted).sum(1) + 1) / (p.sum(1) + wanted.sum(1) + 1)
     return bce + dice
 

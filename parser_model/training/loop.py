@@ -172,11 +172,15 @@ def loss_of(
 
 
 def masks_loss(logits: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cross-entropy and Dice of masks (P, S, S) of what is in view, and emptiness of the others."""
+    """Cross-entropy and Dice of masks (P, S, S) of what is in view, and emptiness of the others.
+
+    Both where the masks are known.
+    """
     area = batch.masks.sum((1, 2))
     present, absent = _judged(batch)
-    bce = F.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((1, 2))
-    p = torch.sigmoid(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none")
+    bce = (bce * batch.known).mean((1, 2))
+    p = torch.sigmoid(logits) * batch.known
     dice = (2 * (p * batch.masks).sum((1, 2)) + 20.0) / (p.sum((1, 2)) + area + 20.0)
     seen = _mean_where(bce + 1 - dice, present)
     parts = {"dice": _mean_where(dice, present).detach(), "mask": seen.detach()}

@@ -240,7 +240,8 @@ def test_what_left_the_image_is_judged_neither_present_nor_absent():
         masks = torch.zeros(1, 16, 16)
         masks[0].view(-1)[:area] = 1
         one, yes = torch.zeros(1, dtype=torch.long), torch.tensor([True])
-        return Batch(torch.zeros(1, 3, 16, 16), one[None], one, yes, masks, one, yes)
+        known = torch.ones_like(masks)
+        return Batch(torch.zeros(1, 3, 16, 16), one[None], one, yes, masks, one, yes, known)
 
     logits, places = torch.zeros(1, 16, 16), torch.zeros(1, 2)
     for area, judged in ((0, False), (3, False), (40, True)):

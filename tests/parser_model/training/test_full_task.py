@@ -83,7 +83,7 @@ def test_an_average_is_kept_where_it_is_asked_for(folder, tmp_path):
 def test_losses_have_known_answers():
     target = torch.tensor([1.0, 1.0, 0.0, 0.0])
     sure = torch.tensor([50.0, 50.0, -50.0, -50.0])
-    right, wrong = mask_loss(torch.stack([sure, -sure]), target)
+    right, wrong = mask_loss(torch.stack([sure, -sure]), target, torch.ones(4))
     assert right == pytest.approx(0, abs=1e-6)
     assert wrong == pytest.approx(50 + 1 - 1 / 5, abs=1e-4)  # cross-entropy 50, Dice (0 + 1) / 5
     assert dice_of(sure > 0, target > 0.5) == 1
