@@ -83,6 +83,14 @@ def test_the_parser_is_asked_for_what_is_outlined(samples):
         assert [a.target for a in answers] == ["liver", "lesion"] * 3
 
 
+def test_a_size_is_not_judged_by_outlines_of_some_of_many_objects(samples):
+    some = [replace(sample, source="Lizard") for sample in samples[:3]]
+    table = range_tables(ParserAnswers("blurred", Blurred()).to([*some, *samples[3:8]]))["area"]
+    assert set(table.patients) == {sample.patient for sample in samples[3:8]}
+    with pytest.raises(FileError, match="No true size is known: Lizard outlines some"):
+        range_tables(ParserAnswers("blurred", Blurred()).to(some))
+
+
 def test_surface_dice_of_shifted_squares():
     square = np.zeros((40, 40), bool)
     square[10:20, 10:20] = True

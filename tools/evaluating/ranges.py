@@ -23,6 +23,7 @@ from parser_model.range_fitting import (
     fit_ranges,
     fit_spread,
 )
+from parser_model.training.data import SOME_OF_MANY
 from tools.evaluating.answers import Answer, Progress
 from tools.measuring.checks import Mask
 from tools.measuring.diameters import diameters
@@ -50,14 +51,19 @@ def range_tables(answers: Iterable[Answer]) -> dict[str, RangeTable]:
     """Measured beside true sizes, by quantity (`QUANTITIES`).
 
     As in an answer to a user: the area is of all parts that count, the diameters are of the
-    largest part; of the reference likewise, but every pixel of it counts for the area.
+    largest part; of the reference likewise, but every pixel of it counts for the area. Outlines of
+    some of many objects (`SOME_OF_MANY`) are no true size of anything, and are left out.
 
     Raises
     ------
     FileError
-        If the answers have no probability map.
+        If the answers have no probability map, or none has a true size.
     """
-    rows = [_row(answer) for answer in answers]
+    rows = [_row(answer) for answer in answers if answer.source not in SOME_OF_MANY]
+    if not rows:
+        raise FileError(
+            f"No true size is known: {', '.join(sorted(SOME_OF_MANY))} outlines some objects only."
+        )
     kinds, patients = tuple(r.kind for r in rows), tuple(r.patient for r in rows)
     nothing = (np.zeros(len(RANGE_EVIDENCE)), np.nan, 0.0)
     tables = {}
