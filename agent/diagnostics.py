@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent.settings import Settings
 from parser_model import ParsechatError, SetupError, load_parser
 from parser_model.loading import PARSERS
 
+_TAB = " " * 17
 _PACKAGES = {
     "torch": "the bundled parser",
     "chainlit": "the web chat",
@@ -106,7 +108,7 @@ def list_models(*, as_json: bool) -> None:
 
 
 def model_info(name: str, *, as_json: bool) -> None:
-    """Print who a parser is.
+    """Print who a parser is and, in short, what made it.
 
     Raises
     ------
@@ -128,14 +130,42 @@ def model_info(name: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(document))
         return
-    for key, value in document.items():
-        if isinstance(value, dict):
-            for inner, text in value.items():
-                print(f"{key}.{inner:12} {text}")
-        else:
-            print(f"{key:16} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    document.pop("training")
+    for key, value in (document | _in_short(record)).items():
+        print(
+            textwrap.fill(_listed(value), 97, initial_indent=f"{key:16} ", subsequent_indent=_TAB)
+        )
     if bundled:
         print("Weights: research use only, see parser_model/weights/LICENSE-WEIGHTS.")
+        print("How good it is, and on what: docs/model-card.md. The whole record: --json.")
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _in_short(record: dict[str, Any] | None) -> dict[str, str]:
+    """What made weights, a line each: the data, every run from the first on, the last scores."""
+    if record is None:
+        return {}
+    data, scores = record["data"], dict(record["validation"])
+    lines = {
+        "data": f"{data['images']} images with {data['masks']} masks of {len(data['sources'])} "
+        f"sources; sha256 {data['sha256'][:8]}",
+        "modalities": _listed(data["modalities"]),
+    }
+    runs = [record]
+    while runs[0].get("before"):
+        runs.insert(0, runs[0]["before"])
+    for number, run in enumerate(runs, 1):
+        lines[f"run {number}"] = (
+            f"{run['command']} ({run['steps']} steps in {run['seconds'] / 60:.0f} minutes; "
+            f"{run['machine']}; {run['trained']})"
+        )
+    step = scores.pop("step")
+    dice = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    lines["validation"] = f"Dice on {data['validation_images']} images at step {step}: {dice}"
+    return lines
 
 
 def training_record(name: str) -> dict[str, Any]:

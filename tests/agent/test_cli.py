@@ -157,6 +157,22 @@ def test_doctor_and_models(run):
     assert run("models", "list")[0] == 0
 
 
+def test_models_info_tells_in_short_what_made_the_weights(run):
+    """Every run with its command, the first one first; all numbers of the record with --json."""
+    record = json.loads(run("models", "info", "compact", "--json")[1])["training"]
+    out = run("models", "info", "compact")[1]
+    assert all(len(line) <= 97 for line in out.splitlines())
+    told = " ".join(out.split())
+    assert f"{record['data']['images']} images with {record['data']['masks']} masks" in told
+    commands = [record["command"]]
+    while record["before"]:
+        record = record["before"]
+        commands.insert(0, record["command"])
+    starts = [told.index(f"run {number} {text} (") for number, text in enumerate(commands, 1)]
+    assert starts == sorted(starts)
+    assert "docs/model-card.md" in told
+
+
 def huge_png() -> bytes:
     """A PNG whose header claims 60,000 x 60,000 pixels."""
 
