@@ -215,6 +215,7 @@ def fit_ranges(
     from parser_model.range_calibration import ranges_of, write_ranges
     from parser_model.weights_store.places import told_in_words
     from tools.evaluating import (
+        NO_TRUE_SIZE,
         ParserAnswers,
         cross_fitted_report,
         fit_range_calibration,
@@ -249,4 +250,4 @@ def fit_ranges(
     start = (
         f"Ranges of sizes were fitted on {calibration.fitted_on}; each patient judged by others:"
     )
-    return document, [start, *range_lines(report)]
+    return document, [start, *range_lines(report), NO_TRUE_SIZE]

@@ -43,9 +43,12 @@ def scorer(
             "keep more than 95 % of what is there."
         ]
     if what == "ranges":
+        from tools.evaluating import NO_TRUE_SIZE
+
         return _ranges, [
             "Each patient is judged by ranges fitted on the others. Missed or refused objects "
-            "count as outside. The constant is the least ±k % that covers as many."
+            "count as outside. The constant is the least ±k % that covers as many.",
+            NO_TRUE_SIZE,
         ]
     return _modality, ["Left open is not right; sequences of MRI count as different."]
 

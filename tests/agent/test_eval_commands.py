@@ -17,6 +17,7 @@ from parser_model import range_calibration
 from parser_model.range_calibration import ranges_file, ranges_of
 from parser_model.types import Parser
 from tests.outlined import Blurred, write_outlined
+from tools.evaluating import NO_TRUE_SIZE
 
 
 @pytest.fixture
@@ -154,6 +155,7 @@ def test_every_score_is_one_document_and_a_table(run, capsys, data, blurred, wha
     assert (document["what"], document["images"]) == (what, 40)
     assert document["modality_told"] == (what != "modality")  # that is what is asked there
     assert set(document["results"]) == {"compact"}
+    assert (NO_TRUE_SIZE in document["notes"]) == (what == "ranges")
     eval_tables.tables(document)
     assert "─" in capsys.readouterr().out
 

@@ -8,6 +8,7 @@ from tools.evaluating.overlap import Overlap, overlaps, surface_dice, tolerance_
 from tools.evaluating.phrases import PER_PHRASE, Phrase, phrases_report, read_phrases
 from tools.evaluating.presence import NONSENSE_PHRASES, presence_report
 from tools.evaluating.ranges import (
+    NO_TRUE_SIZE,
     coverage_report,
     cross_fitted_report,
     fit_range_calibration,
@@ -21,6 +22,7 @@ __all__ = [
     "COUNTED_MODALITIES",
     "LEAST_OF_SOURCE",
     "NONSENSE_PHRASES",
+    "NO_TRUE_SIZE",
     "PER_PHRASE",
     "Answer",
     "Answers",
