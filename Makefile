@@ -7,6 +7,8 @@ TORCH_CUDA  ?= $(if $(wildcard .venv/.torch-cuda),1,0)
 # Address of a package index for PyTorch alone; empty: the index pip is configured with.
 TORCH_INDEX ?=
 ARGS        ?=
+# Test files that run side by side; each wants a core and up to 2 GB of memory.
+JOBS        ?= 2
 
 PY      := .venv/bin/python
 PIP     := $(PY) -m pip -qq --disable-pip-version-check
@@ -34,7 +36,7 @@ chat: $(APP_STAMP) ## open the web chat on http://127.0.0.1:8000
 	@.venv/bin/parsechat chat $(ARGS)
 
 test: $(DEV_STAMP) ## run the tests (ARGS="-k name" chooses)
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: $(DEV_STAMP) ## run the tests that take minutes
 	@$(PY) -m pytest -m slow $(ARGS)

@@ -30,7 +30,8 @@ def _prepare_environment() -> None:
         HF_HUB_OFFLINE="1",
         LANGSMITH_TRACING="false",
         TRACELOOP_TELEMETRY="false",
-        OMP_NUM_THREADS="2",  # torch's threads, without importing torch for tests that need none
+        # torch's threads, without importing torch for tests that need none
+        OMP_NUM_THREADS="1" if "PYTEST_XDIST_WORKER" in os.environ else "2",
     )
 
 
