@@ -2,20 +2,32 @@
 
 The words live in ``ontology.json``: modalities, sites, targets with their synonyms, the Chinese
 names of all of them, and the catalogue of targets a modality and site are labelled with in the
-training data.
+training data. ``lexicon.toml`` has what people say beside: more names, and words that describe.
+Networks are taught the names of the former alone, so that words may be added to the latter freely.
 A synonym marked with a modality ("disc" in fundus) resolves only there.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
+from parser_model.describing import Describer
 from parser_model.errors import RequestError
-from parser_model.wording import ARTICLES, PlaceReader, Stated, content_of, key_of, words_of
+from parser_model.wording import (
+    ARTICLES,
+    JOINERS,
+    PlaceReader,
+    Stated,
+    content_of,
+    key_of,
+    words_of,
+)
 
 __all__ = ["Ontology", "Place", "covers", "ontology", "words_of"]
 
@@ -42,6 +54,12 @@ class Place:
     site: str
 
 
+class Named(NamedTuple):
+    """What a name means; None for a name whose words of place make it another thing."""
+
+    target: str | None
+
+
 def covers(stated: str | None, modality: str) -> bool:
     """True when an image stated to be of one modality may be of the other.
 
@@ -58,6 +76,9 @@ class Ontology:
     ----------
     data : dict
         The content of ``ontology.json``.
+    lexicon : dict, optional
+        The content of ``lexicon.toml``: names that no network was taught, and what objects are and
+        do (see `Describer`).
 
     Attributes
     ----------
@@ -65,7 +86,9 @@ class Ontology:
         Groups of targets that together make another: "lung" is left and right lung.
     """
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(
+        self, data: dict[str, Any], lexicon: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self.targets: tuple[str, ...] = tuple(data["targets"])
         self.modalities: tuple[str, ...] = tuple(data["modalities"])
         self.sites: tuple[str, ...] = tuple(data["sites"])
@@ -87,13 +110,18 @@ class Ontology:
         self._chinese = {n: tuple(texts) for n, texts in chinese.get("targets", {}).items()}
         self._by_key: dict[str, str] = {}
         self._scoped: dict[tuple[str, str], str] = {}
+        also = lexicon or {}
         for name, entry in data["targets"].items():
+            told = also.get(name, {})
             for spelling in (name, *entry["names"], *self._chinese.get(name, ())):
                 self._by_key.setdefault(key_of(spelling), name)
-            for modality, spellings in entry.get("scoped", {}).items():
-                for spelling in spellings:
-                    self._scoped[(key_of(spelling), modality)] = name
+            for spelling in told.get("also", ()):
+                self._by_key.setdefault(key_of(spelling), name)
+            for scoped in (entry.get("scoped", {}), told.get("also_in", {})):
+                for modality, spellings in scoped.items():
+                    self._scoped.update({(key_of(s), modality): name for s in spellings})
         self._by_content = self._contents()
+        self._described = Describer(also)
         self._scoped_names = {
             name: entry.get("scoped", {}) for name, entry in data["targets"].items()
         }
@@ -172,11 +200,12 @@ class Ontology:
         )
 
     def resolve(self, phrase: str, modality: str | None = None) -> str | None:
-        """The target that a phrase names, or None. Never the nearest guess.
+        """The target that a phrase names or describes, or None. Never the nearest guess.
 
         Articles, plurals, British spelling, Chinese, and words of place around a name ("liver in
         abdomen CT", "the tumour on this breast ultrasound") are understood. A site that makes it
         something else is not taken off: pulmonary edema is not the edema around a brain tumour.
+        What describes an object has to be all known to do so (see `parser_model.describing`).
 
         Examples
         --------
@@ -184,16 +213,39 @@ class Ontology:
         'left heart ventricle'
         >>> ontology().resolve("腹部CT中的肝脏")
         'liver'
+        >>> ontology().resolve("the organ that holds urine")
+        'bladder'
         >>> ontology().resolve("spaceship") is None
         True
         """
-        words = [word for word in words_of(phrase) if word not in ARTICLES]
-        for name, stated in self._places_read.names_within(words):
+        named = self.named(phrase, modality)
+        return self._described_by(phrase, modality) if named is None else named.target
+
+    def named(self, phrase: str, modality: str | None = None) -> Named | None:
+        """What a phrase names; None when it names nothing, and may still describe something."""
+        for name, stated in self._places_read.names_within(_told(phrase)):
             key = " ".join(name)
             target = self._scoped.get((key, modality)) if modality else None
             target = target or self._by_key.get(key) or self._by_content.get(content_of(name))
             if target is not None:
-                return target if self._can_be(target, stated) else None
+                return Named(target if self._can_be(target, stated) else None)
+        return None
+
+    def _described_by(self, phrase: str, modality: str | None) -> str | None:
+        """The one target that a description fits, of those the modality is known to show."""
+        shown = {
+            target
+            for place, names in self._catalogue.items()
+            if covers(modality, place.modality)
+            for target in names
+        }
+        for name, stated in self._places_read.trimmed(_told(phrase)):
+            if JOINERS & {name[0], name[-1]}:
+                continue  # what it is a part of is no name of it
+            fitting = shown & self._described.targets_of(name)
+            if fitting:
+                target = fitting.pop()
+                return target if not fitting and self._can_be(target, stated) else None
         return None
 
     def _contents(self) -> dict[frozenset[str] | None, str]:
@@ -213,6 +265,10 @@ class Ontology:
         return any(target in self.targets_in(None, site) for site in near)
 
 
+def _told(phrase: str) -> list[str]:
+    return [word for word in words_of(phrase) if word not in ARTICLES]
+
+
 def _spellings(table: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {
         name: tuple(dict.fromkeys(key_of(text) for text in (name, *texts)))
@@ -229,5 +285,7 @@ def _joined(
 @lru_cache(maxsize=1)
 def ontology() -> Ontology:
     """The shipped ontology, read once."""
-    text = resources.files("parser_model").joinpath("ontology.json").read_text(encoding="utf-8")
-    return Ontology(json.loads(text))
+    folder = resources.files("parser_model")
+    names = folder.joinpath("ontology.json").read_text(encoding="utf-8")
+    lexicon = folder.joinpath("lexicon.toml").read_text(encoding="utf-8")
+    return Ontology(json.loads(names), tomllib.loads(lexicon))

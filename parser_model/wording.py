@@ -29,6 +29,17 @@ _ONE_SPELLING = {
     "foetus": "fetus",
     "haematoma": "hematoma",
     "disks": "disk",
+    "naevus": "nevus",
+    "naevi": "nevus",
+    "nevi": "nevus",
+    "oesophagus": "esophagus",
+    "haematoxylin": "hematoxylin",
+    "oedematous": "edematous",
+    "centre": "center",
+    "neighbouring": "neighboring",
+    "grey": "gray",
+    "pulm": "pulmonary",
+    "abd": "abdominal",
     # As sides are written on films.
     **{"l": "left", "lt": "left", "r": "right", "rt": "right"},
 }
@@ -49,15 +60,30 @@ _SIMPLE = str.maketrans(
 )
 _FILLERS = (
     "in", "on", "of", "from", "within", "inside", "at", "here", "patient", "radiology", "axial",
+    "seen", "shown", "visible", "visualized", "located", "situated",
     "的", "中", "里", "上", "下", "内", "在", "位于", "这", "那", "该", "此", "本", "张", "幅",
     "个", "患者", "病人",
 )  # fmt: skip
 _OF_IMAGES = (
     "image", "scan", "picture", "photo", "photograph", "slice", "film", "frame",
+    "mammographic", "sonographic", "ultrasonographic", "radiographic", "tomographic",
     "图", "图像", "图片", "影像", "照片", "片", "片子", "扫描", "切片",
 )  # fmt: skip
 # Before a name, or around it; they do not change what is meant.
-_BEFORE = ("entire", "whole", "complete", "full", "visible", "整个", "全部", "所有", "完整")
+_BEFORE = (
+    "entire",
+    "whole",
+    "complete",
+    "full",
+    "visible",
+    "suspected",
+    "presumed",
+    "known",
+    "整个",
+    "全部",
+    "所有",
+    "完整",
+)
 _AROUND = ("area", "region", "outline", "contour", "boundary", "border")
 _ASKING = (
     "请", "帮我", "测量", "量", "量一下", "找", "找出", "找到", "分割", "显示", "标出", "圈出",
@@ -80,9 +106,10 @@ _NOUN = {
     **{"section": "part", "segment": "part", "lower": "inferior", "muscular": "muscle"},
     **{"entire": "whole", "complete": "whole", "full": "whole", "total": "whole"},
 }
-_JOINERS = frozenset({"in", "on", "of", "inside", "within", "into", "to", "from", "at"})
+JOINERS = frozenset({"in", "on", "of", "inside", "within", "into", "to", "from", "at", "by"})
+_INSIDE = JOINERS - {"of"}
 _CARRY_NOTHING = ("organ", "tissue", "parenchyma", "both", "two", "pair", "bilateral")
-_EMPTY = _JOINERS.union(_CARRY_NOTHING, ("side", "sided", "hand", "handed"))
+_EMPTY = JOINERS.union(_CARRY_NOTHING, ("side", "sided", "hand", "handed"))
 
 
 def words_of(text: str) -> list[str]:
@@ -97,7 +124,8 @@ def words_of(text: str) -> list[str]:
     >>> words_of("CT中的肝臟")
     ['ct', '中', '的', '肝', '脏']
     """
-    plain = unicodedata.normalize("NFKC", text).lower().replace("&", " and ")
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    plain = plain.lower().replace("&", " and ")
     plain = _POSSESSIVE.sub("", plain)
     return [_singular(word) for word in _WORD.findall(plain.translate(_SIMPLE))]
 
@@ -111,6 +139,16 @@ def _singular(word: str) -> str:
         else:
             word = word[:-2] if word.endswith(("sses", "xes", "shes", "ches")) else word[:-1]
     return _ONE_SPELLING.get(word, word)
+
+
+def is_chinese(word: str) -> bool:
+    """Whether a word is, or begins with, a Chinese character."""
+    return _CHINESE.match(word) is not None
+
+
+def noun_of(word: str) -> str:
+    """The noun of an adjective ("renal": "kidney"), and the usual one of words for the same."""
+    return _NOUN.get(word, word)
 
 
 def key_of(text: str) -> str:
@@ -130,10 +168,13 @@ def content_of(words: Sequence[str]) -> frozenset[str] | None:
         None where nothing is left, where the words begin or end with a joiner, and for Chinese,
         whose characters make other words in another order.
     """
-    if words[0] in _JOINERS or words[-1] in _JOINERS or any(map(_CHINESE.match, words)):
+    if words[0] in JOINERS or words[-1] in JOINERS or any(map(is_chinese, words)):
         return None
-    said = frozenset(_NOUN.get(word, word) for word in words if word not in _EMPTY)
-    return said or None
+    said = {noun_of(word) for word in words if word not in _EMPTY}
+    places = (words[i + 1 :] for i, word in enumerate(words) if word in _INSIDE)
+    if said and any(not _EMPTY.issuperset(place) for place in places):
+        said.add("in")  # urine in the bladder is no urine bladder
+    return frozenset(said) or None
 
 
 @dataclass(frozen=True)
@@ -185,21 +226,18 @@ class PlaceReader:
     def before(self, words: Sequence[str]) -> Stated | None:
         """What words before a name state; None when some of them mean something else."""
         stated = _read(tuple(words), self._before)
-        if stated and stated.sites and not stated.of_image and words[-1] == "of":
-            return None  # a part: the body of the pancreas
+        if stated and stated.sites and not stated.of_image and words[-1] in JOINERS:
+            return None  # a part or a neighbor: the body of the pancreas, the kidney by the spleen
         return stated
 
     def after(self, words: Sequence[str]) -> Stated | None:
         """What words after a name state; None when some of them mean something else."""
         return _read(tuple(words), self._inside)
 
-    def names_within(self, words: Sequence[str]) -> Iterable[tuple[list[str], Stated]]:
-        """The words, then what is left when words of place are taken off, the most first.
-
-        At last names with a site inside: "malignant breast tumor".
-        """
+    def trimmed(self, words: Sequence[str]) -> list[tuple[list[str], Stated]]:
+        """The words, then what is left when words of place are taken off, the most first."""
         if len(words) > _LONGEST:
-            return
+            return []
         starts = [(i, self.before(words[:i])) for i in range(len(words))]
         ends = [(i, self.after(words[i:])) for i in range(1, len(words) + 1)]
         found = [
@@ -209,9 +247,13 @@ class PlaceReader:
             if before is not None and after is not None and start < end
         ]
         found.sort(key=lambda item: -item[0])
-        for _, name, stated in found:
-            yield name, stated
-        for _, name, stated in found:
+        return [(name, stated) for _, name, stated in found]
+
+    def names_within(self, words: Sequence[str]) -> Iterable[tuple[list[str], Stated]]:
+        """What `trimmed` gives, and at last names with a site inside: "malignant breast tumor"."""
+        found = self.trimmed(words)
+        yield from found
+        for name, stated in found:
             for start in range(1, len(name) - 1):
                 for end in range(start + 1, len(name)):
                     inside = self._inside.get(tuple(name[start:end]))

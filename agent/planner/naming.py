@@ -15,7 +15,7 @@ from agent.planner import words
 from parser_model.ontology import Ontology
 from parser_model.wording import words_of
 
-_LONGEST = 6
+_LONGEST = 12
 _DETERMINERS = frozenset(["the", "a", "an", "this", "his", "her", "their", "its", "each", "both"])
 _JOINS = frozenset(["and", "or", "vs", "versus"])
 _SIDES = """
@@ -41,6 +41,8 @@ _TIMES = "last previous prior earlier first baseline time normal usual average"
 _OTHER_TIMES = frozenset(_TIMES.split())
 """What a size is compared with that is no object."""
 _LONGEST_UNKNOWN = 3
+_SAYS_MORE = _JOINS | {"is", "are", "was", "were", "than", "with", "how", "what", "which", "much"}
+"""Words of a question that no description of an object goes across."""
 _WHERE = frozenset(["in", "on", "within", "inside", "around", "near", "behind", "beside", "under"])
 _BEFORE_A_THING = _DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
 
@@ -84,7 +86,12 @@ def find_phrases(
     text = _words(question)
 
     def resolve(span: Sequence[str]) -> str | None:
-        return ontology.resolve(" ".join(span), modality)
+        phrase = " ".join(span)
+        named = ontology.named(phrase, modality)
+        if named is not None:
+            return named.target
+        target = None if _crosses(span) else ontology.resolve(phrase, modality)
+        return None if _holds_name(span, target, ontology, modality) else target
 
     known = _joined(text, _known(text, resolve), ontology)
     named = [_whole(text, name, known) for name in known]
@@ -98,6 +105,20 @@ def find_phrases(
             (start, _phrase(text, start, end)) for start, end in _unknown_beside(text, name, named)
         ]
     return sorted(set(found))
+
+
+def _crosses(span: Sequence[str]) -> bool:
+    """Whether words go from one thing that is said to another."""
+    return not _SAYS_MORE.isdisjoint(word.lower() for word in span)
+
+
+def _holds_name(
+    span: Sequence[str], target: str | None, ontology: Ontology, modality: str | None
+) -> bool:
+    """Whether a description names its object besides: of "the mole irregular" one word does."""
+    parts = (span[i:j] for i in range(len(span)) for j in range(i + 1, len(span) + 1))
+    named = (ontology.named(" ".join(part), modality) for part in parts if target)
+    return any(one is not None and one.target == target for one in named)
 
 
 def _words(question: str) -> list[_Word]:

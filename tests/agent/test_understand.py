@@ -1,6 +1,7 @@
 """The offline planner's reading of everyday questions."""
 
 import json
+import tomllib
 from importlib.resources import files
 
 import pytest
@@ -278,6 +279,19 @@ def test_small_talk_is_answered_and_colours_are_declined():
         ("What is the size and the position of the liver?", "CT", ("liver",)),
         ("How large is the tumour, and where is it?", "CT", ("tumour",)),
         ("Compare the polyp and the whole image", "endoscope", ("polyp",)),
+        # What is described by what it is or does is found whole, and no more is read into it.
+        (
+            "How large is the gland behind the stomach that makes insulin?",
+            "CT",
+            ("gland behind the stomach that makes insulin",),
+        ),
+        (
+            "Compare the chamber that pumps blood to the lungs with the heart muscle",
+            "MRI",
+            ("chamber that pumps blood to the lungs", "heart muscle"),
+        ),
+        ("Is the mole irregular?", "dermoscopy", ("mole",)),
+        ("Is there a stone in the organ that holds urine?", "CT", ("stone",)),
     ],
 )
 def test_a_name_keeps_what_makes_it_another_object(question, modality, phrases):
@@ -287,11 +301,12 @@ def test_a_name_keeps_what_makes_it_another_object(question, modality, phrases):
 def test_every_name_of_the_ontology_is_found_whole_in_a_question():
     """Also "large bowel", "the lung on the left", "bleeding in the subarachnoid space"."""
     table = json.loads((files("parser_model") / "ontology.json").read_text(encoding="utf-8"))
+    lexicon = tomllib.loads((files("parser_model") / "lexicon.toml").read_text(encoding="utf-8"))
     names = ontology()
     wrong = []
     for target, entry in table["targets"].items():
         modality = next(m for m in names.modalities if target in names.targets_in(m))
-        for name in (target, *entry.get("names", ())):
+        for name in (target, *entry["names"], *lexicon[target].get("also", ())):
             found = [
                 words for _, words in find_phrases(f"How large is the {name}?", names, modality)
             ]
