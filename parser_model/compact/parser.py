@@ -21,18 +21,24 @@ from parser_model.presence import Calibration
 from parser_model.training.phrases import canonical_phrase
 from parser_model.types import ParsedImage, ParsedObject, ParserInfo, Recognised
 
-_MEMORY_BYTES = 512 * 2**20  # about 70 images of 7.4 MB
+_MEMORY_BYTES = 512 * 2**20  # about 70 images of 7.4 MB, half as many looked at twice
 _IMAGES_AT_ONCE = 4  # with 8 a CPU takes a tenth longer, for memory that is asked for anew
 _SURE_OF_MODALITY = 0.6
 _PEAK_PIXELS = 50  # at the working size
 _PLAUSIBLE_PLACE = 0.02
 _LICENCE = "LICENSE-WEIGHTS (research use only)"
+_LOOKED_AT_TWICE = frozenset({"dermoscopy", "fundus", "pathology"})
+"""The second time mirrored, which makes masks a little better in these kinds and not in endoscopy
+(docs/model-card.md). Slices come in hundreds, and in many of them left is not right."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Encoded:
+    """What is remembered of an image; of some also of their mirror image."""
+
     features: ImageFeatures
     place_probability: NDArray[np.float64]
+    mirrored: ImageFeatures | None = None
 
     @classmethod
     def of(cls, features: ImageFeatures) -> _Encoded:
@@ -204,10 +210,7 @@ class CompactParser:
         if new:
             squares = torch.cat([_prepare(images[i].pixels, self._size) for i in new])
             squares = squares.to(self._device)
-            with self._autocast():
-                together = self._network.encode_image(squares)
-            for row, i in enumerate(new):
-                alone = _Encoded.of(together.image(row) if len(new) > 1 else together)
+            for i, alone in zip(new, self._looked_at(squares), strict=True):
                 found[keys[i]] = alone
                 # Slices that go before the last one is encoded would never be found again.
                 if images[i].stack_size * _bytes_of(alone) <= self._memory.max_bytes:
@@ -215,11 +218,24 @@ class CompactParser:
         known = [found[key] for key in keys]
         return [(one, i in new) for i, one in enumerate(known) if one is not None]
 
+    def _looked_at(self, squares: Tensor) -> list[_Encoded]:
+        """What is to be remembered of images (N, 3, S, S)."""
+        with self._autocast():
+            seen = [_Encoded.of(one) for one in _parted(self._network.encode_image(squares))]
+            twice = [
+                i for i, one in enumerate(seen) if self._recognise(one).modality in _LOOKED_AT_TWICE
+            ]
+            if twice:
+                flipped = self._network.encode_image(squares[twice].flip(-1))
+                for i, mirrored in zip(twice, _parted(flipped), strict=True):
+                    seen[i] = replace(seen[i], mirrored=mirrored)
+        return seen
+
     @torch.inference_mode()
     def _decode(self, encoded: Sequence[_Encoded], texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Mask logits (N, S, S) and presence logits (N,) of N images, one text each."""
-        features = [one.features for one in encoded]
-        together = features[0] if len(features) == 1 else ImageFeatures.joined(features)
+        together = _joined([one.features for one in encoded])
+        mirrored = {i: one.mirrored for i, one in enumerate(encoded) if one.mirrored is not None}
         different = list(dict.fromkeys(texts))
         words = torch.from_numpy(self._weights.vocabulary.encode(different)).to(self._device)
         with self._autocast():
@@ -227,6 +243,10 @@ class CompactParser:
             asked = vectors[[different.index(text) for text in texts]]
             logits = self._network.decode(together, asked)
             presence = self._network.presence(together.tokens, asked)
+            if mirrored:
+                rows = list(mirrored)
+                flipped = self._network.decode(_joined(list(mirrored.values())), asked[rows])
+                logits[rows] = (logits[rows] + flipped.flip(-1)) / 2
         return logits.float().cpu(), presence.float().cpu()
 
     def _judge(
@@ -326,6 +346,17 @@ def _resize(logits: Tensor, shape: tuple[int, ...]) -> Tensor:
     )[0, 0]
 
 
+def _parted(features: ImageFeatures) -> list[ImageFeatures]:
+    """The features of each image of a batch, in memory of their own."""
+    count = len(features.tokens)
+    return [features] if count == 1 else [features.image(row) for row in range(count)]
+
+
+def _joined(features: Sequence[ImageFeatures]) -> ImageFeatures:
+    return features[0] if len(features) == 1 else ImageFeatures.joined(features)
+
+
 def _bytes_of(encoded: _Encoded) -> int:
-    features = encoded.features
-    return sum(m.nbytes for m in (*features.skips, features.tokens, features.place_logits))
+    views = (encoded.features, encoded.mirrored)
+    maps = [(*view.skips, view.tokens, view.place_logits) for view in views if view is not None]
+    return sum(m.nbytes for view in maps for m in view)

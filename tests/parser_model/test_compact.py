@@ -101,10 +101,10 @@ def test_an_image_is_encoded_once(parser, retina):
 
 
 def slices(count):
-    """Different pictures, none of which another test shows."""
-    noise = np.random.default_rng(7).integers(0, 60, (count, 90, 70, 3), dtype=np.uint8)
+    """Different grey pictures, none of which another test shows."""
+    noise = np.random.default_rng(7).integers(0, 60, (count, 90, 70, 1), dtype=np.uint8)
     noise[:, 20:60, 15:50] += 120
-    return list(noise)
+    return list(noise.repeat(3, axis=3))
 
 
 def test_an_image_has_the_same_answer_beside_others(parser, retina):
@@ -147,6 +147,16 @@ def test_a_stack_is_remembered_only_where_it_fits():
         few.parse(stack, ["liver"])
         assert few.parse(stack, ["spleen"])[0][0].encoded is not remembered
         assert few._memory.held_bytes <= 24 * 2**20
+
+
+def test_a_fundus_and_its_mirror_image_have_the_same_mask(parser, retina):
+    """It is looked at both ways round, so that neither answer depends on which way it hung."""
+    one, other = (
+        parser.parse([picture], ["vessel"])[0][0].probability.astype(float)
+        for picture in (retina, np.ascontiguousarray(retina[:, ::-1]))
+    )
+    np.testing.assert_allclose(other, one[:, ::-1], atol=2e-3)
+    assert one.max() > 0.9
 
 
 def test_modality_is_recognised(parser, retina):
