@@ -18,19 +18,22 @@ from parser_model.wording import is_chinese, noun_of
 _CARRIES_NOTHING = """
 organ structure that which who whose where is are be it its and or also as for by with has have can
 do does you we i me us people person human patient called known like in on of at to from into inside
-within under underneath below beneath above over behind between around along through across past
-beyond after before just then very lie lying sit sitting located shaped size sized here seen visible
-surround encircle hug wrap tuck enclose adjacent neighboring only whole
+within then just very lie lying sit sitting located shaped size sized here seen visible only whole
 的 在 里 里面 内 中 那 那个 那颗 那根 那条 这 这个 一个 一段 之 于 与 和 及 位于 器官 结构
 人体 人 患者 处 个
 """
+# These carry much: the area around the disc is not the disc. A description has to know them.
+_PLACE = """
+under underneath below beneath above over behind between around along through across past beyond
+after before near beside outside next surrounding encircling hugging wrapping enclosing
+"""
+_PLACED = frozenset(_PLACE.split())
 # What stands before one of these is what a phrase is about: the wall of the sac is a wall.
 _ENDS_HEAD = """
-in on of at to from into inside within under underneath below beneath above over behind between
-around along through across past beyond after before just that which where who whose with without
-near beside outside next including located lying sitting surrounding encircling hugging
+in on of at to from into inside within just that which where who whose with without including
+located lying sitting
 """
-_AFTER_HEAD = frozenset(_ENDS_HEAD.split())
+_AFTER_HEAD = _PLACED.union(_ENDS_HEAD.split())
 _ANY_HEAD = ("organ", "structure", "one", "器官", "结构")
 _THEN = ">"
 _ENDINGS = ("ing", "ed", "es", "s", "e")
@@ -101,6 +104,9 @@ class _Description:
         said = self._understood(stems)
         if said is None or self.heads.isdisjoint(head or said[-1:]):
             return False
+        place = next((i for i, word in enumerate(said) if word in _PLACE_STEMS), len(said))
+        if not self.heads.isdisjoint(said[place:]):
+            return False  # the chamber above the chamber
         return any(cue.said_in(said) for cue in self.cues)
 
     def _understood(self, stems: Sequence[str]) -> list[str] | None:
@@ -156,3 +162,6 @@ def _is_of_head(word: str) -> bool:
 
 def _stems(words: Iterable[str]) -> list[str]:
     return [stem(noun_of(word)) for word in words]
+
+
+_PLACE_STEMS = frozenset(_stems((*_PLACED, "inside", "within")))

@@ -97,6 +97,28 @@ def test_what_only_sounds_like_a_description_is_refused(phrase, modality):
     assert ontology().resolve(phrase, modality) is None
 
 
+@pytest.mark.parametrize(
+    ("phrase", "modality"),
+    [
+        ("bright area around the optic disc", "fundus"),
+        ("bright area encircling the optic disc", "fundus"),
+        ("tissue behind the light-sensitive layer of the eye", "OCT"),
+        ("space between the vertebrae", "MRI"),
+        ("chamber above the chamber that pumps blood to the lungs", "MRI"),
+        ("organ behind the organ that holds urine", "CT"),
+        ("organ inside the organ that digests food", "CT"),
+        ("gland behind the gland that makes insulin", "CT"),
+        ("growth under the bowel lining", "endoscope"),
+        ("layer below the layer of rods and cones cells", "OCT"),
+        ("bone behind the spine", "MRI"),
+        ("skin around the mole", "dermoscopy"),
+        ("blood around the brain", "CT"),
+    ],
+)
+def test_where_a_thing_is_does_not_make_it_what_it_is_beside(phrase, modality):
+    assert ontology().resolve(phrase, modality) is None
+
+
 def test_a_description_is_of_what_the_modality_shows():
     assert ontology().resolve("the organ that holds urine", "fundus") is None
     assert ontology().resolve("the tumour with all of its oedema", "MRI") == "whole tumor"
