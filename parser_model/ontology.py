@@ -219,7 +219,7 @@ class Ontology:
         True
         """
         named = self.named(phrase, modality)
-        return self._described_by(phrase, modality) if named is None else named.target
+        return self.described(phrase, modality) if named is None else named.target
 
     def named(self, phrase: str, modality: str | None = None) -> Named | None:
         """What a phrase names; None when it names nothing, and may still describe something."""
@@ -231,7 +231,7 @@ class Ontology:
                 return Named(target if self._can_be(target, stated) else None)
         return None
 
-    def _described_by(self, phrase: str, modality: str | None) -> str | None:
+    def described(self, phrase: str, modality: str | None = None) -> str | None:
         """The one target that a description fits, of those the modality is known to show."""
         shown = {
             target

@@ -90,7 +90,7 @@ def find_phrases(
         named = ontology.named(phrase, modality)
         if named is not None:
             return named.target
-        target = None if _crosses(span) else ontology.resolve(phrase, modality)
+        target = None if _crosses(span) else ontology.described(phrase, modality)
         return None if _holds_name(span, target, ontology, modality) else target
 
     known = _joined(text, _known(text, resolve), ontology)
