@@ -198,7 +198,7 @@ def _run_action(
         state = f"{found.parts} part(s)" if found.present else "not seen"
         if found.target is None:
             state = "not a word I know"
-        print(f"{found.name}: {state}{seen}" + (f"  {found.mask_file}" if found.mask_file else ""))
+        print(f"{found.label}: {state}{seen}" + (f"  {found.mask_file}" if found.mask_file else ""))
     for warning in result.warnings:
         print(f"Note: {warning}", file=sys.stderr)
     print(NOTICE)
@@ -255,6 +255,6 @@ def _print_turn(turn: Turn, case: Case, *, several: bool) -> None:
     for name in turn.object_ids:
         found = case.objects[name]
         if found.overlay_file:
-            print(f"  {found.name}: mask {found.mask_file}, overlay {found.overlay_file}")
+            print(f"  {found.label}: mask {found.mask_file}, overlay {found.overlay_file}")
     if turn.unverified:
         print(f"Not measured, the writer's own: {', '.join(turn.unverified)}")

@@ -86,6 +86,12 @@ class FoundObject:
         words = self.phrase.split()
         return " ".join(words[1:] if words and words[0].lower() in ("the", "a", "an") else words)
 
+    @property
+    def label(self) -> str:
+        """The name, and what it was taken for where that is another word."""
+        same = self.target is None or self.target == self.name
+        return self.name if same else f"{self.name} ({self.target})"
+
     def as_dict(self) -> dict[str, Any]:
         """As `ask --json` gives it."""
         return {

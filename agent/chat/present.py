@@ -239,10 +239,9 @@ def _item(name: str, slice: int | None) -> str:
 
 def _layer(session: ChatSession, found: FoundObject, slice: int | None) -> dict[str, Any]:
     shown = found.present and bool(section(found, slice).any())
-    same = found.target is None or found.target == found.name
     return {
         "id": found.id,
-        "name": found.name if same else f"{found.name} ({found.target})",
+        "name": found.label,
         "colour": found.colour,
         "present": found.present,
         "presence": None if found.presence is None else round(found.presence, 2),

@@ -74,6 +74,11 @@ class FakeObject:
         """What to call it."""
         return self.phrase
 
+    @property
+    def label(self) -> str:
+        """What to write beside its colour."""
+        return self.phrase
+
 
 @dataclass
 class FakeMeasurement:

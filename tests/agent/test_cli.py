@@ -141,6 +141,13 @@ def test_parse_gives_masks_and_presence(run):
     assert (unknown["target"], unknown["presence"], unknown["present"]) == (None, None, False)
 
 
+def test_what_words_were_taken_for_is_said_beside_them(run):
+    _, out, _ = run("parse", RETINA, "-p", "the hollow in the optic disc")
+    assert out.startswith("hollow in the optic disc (optic cup): ")
+    _, out, _ = run("ask", RETINA, "How large is the optic nerve head?")
+    assert "  optic nerve head (optic disc): mask " in out
+
+
 def test_find_labels_what_it_recognises(run):
     code, out, _ = run("find", RETINA, "--json")
     assert code == 0
