@@ -106,6 +106,13 @@ class Ontology:
         self.wholes: dict[str, tuple[tuple[str, ...], ...]] = {
             whole: tuple(map(tuple, groups)) for whole, groups in data.get("wholes", {}).items()
         }
+        self._kind_of = {
+            kind: whole
+            for whole, groups in self.wholes.items()
+            if data["targets"][whole].get("has_kinds")
+            for group in groups
+            for kind in group
+        }
         chinese: dict[str, dict[str, list[str]]] = data.get("chinese", {})
         self._chinese = {n: tuple(texts) for n, texts in chinese.get("targets", {}).items()}
         self._by_key: dict[str, str] = {}
@@ -164,6 +171,13 @@ class Ontology:
         False for organs and lesions: two that touch are read as one, and so are unknown ones.
         """
         return target in self._many
+
+    def kind_of(self, target: str | None) -> str | None:
+        """The lesion that a target is one kind of ("tumor" of "glioma"); of others None.
+
+        A part is no kind: the left lung is none of "lung".
+        """
+        return self._kind_of.get(target) if target else None
 
     def targets_in(self, modality: str | None = None, site: str | None = None) -> tuple[str, ...]:
         """Targets of the catalogue in a modality and site; None means any."""

@@ -12,6 +12,7 @@ from agent.planner.phrasing import (
     absent,
     article,
     be,
+    in_general,
     named,
     offer,
     placed_by_part,
@@ -57,7 +58,12 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     present = [o for o in objects if o["present"]]
     for found in present:
         sentences += _about(request, found, results)
-    if len(present) < len(objects):
+    general = [o for r in results if r.tool == "segment" for o in r.content["objects"]]
+    general = [o for o in general if o not in objects]
+    for found in general:
+        sentences.append(in_general(found))
+        sentences += _about_general(request, found, results) if found["present"] else []
+    if len(present) < len(objects) and not any(o["present"] for o in general):
         sentences.append(offer(segmented.content))
     sentences += dict.fromkeys(errors)
     return _together(sentences)
@@ -120,6 +126,17 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
     if request.each_part:
         return [_listed(found, results)]
     return _measured(request, found, refs)
+
+
+def _about_general(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:
+    """As `_about`, where that it is there has been said."""
+    if request.kind != "exists":
+        return _about(request, found, results)
+    refs = References(results)
+    share, volume = refs.get(found["id"], "fraction_of_image"), refs.get(found["id"], "volume")
+    if volume:
+        return [f"It takes up {volume}{_largest_on(found['id'], refs)}."]
+    return [f"It covers {share} of the image."] if share else []
 
 
 def _measured(request: Request, found: dict[str, Any], refs: References) -> list[str]:
@@ -246,13 +263,16 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
         return [f"I found the {name} but could not count it."]
     if ontology().is_many(found.get("target")):
         counted = f"I count {count} {name}; those that touch are told apart at their necks."
+    elif found["parts"] == 1:
+        counted = f"I count {count} part of {name}; parts that touch count as one part."
     else:
         counted = f"I count {count} separate parts of {name}; parts that touch count as one part."
+    several = found["parts"] > 1
     return [
         counted,
         f"That is {dense} of the image." if dense else "",
-        f"Together they cover {area}." if area else "",
-        f"Together they take up {volume}." if volume else "",
+        f"{'Together they cover' if several else 'It covers'} {area}." if area else "",
+        f"{'Together they take' if several else 'It takes'} up {volume}." if volume else "",
     ]
 
 

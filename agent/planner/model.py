@@ -145,7 +145,7 @@ def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
         return "segment", {"phrases": list(request.phrases), **named}
     if request.kind in RELATIONS:
         return _next_comparison(request, results)
-    return _next_measurement(request, results)
+    return _next_in_general(results) or _next_measurement(request, results)
 
 
 def _next_comparison(request: Request, results: Sequence[Result]) -> _CallPlan | None:
@@ -186,6 +186,19 @@ def _scan_before(name: str, *, first: bool) -> str | None:
     """The scan that one is compared with: the one before it, or the very first."""
     number = _scan_number(name)
     return None if number == 1 else f"scan-{1 if first else number - 1}"
+
+
+def _next_in_general(results: Sequence[Result]) -> _CallPlan | None:
+    """Where one kind of lesion is not seen, a look for that lesion of whatever kind."""
+    looked = [r for r in results if r.tool == "segment"]
+    if len(looked) != 1 or "scans" in looked[0].content:
+        return None
+    objects = looked[0].content["objects"]
+    seen = {o["target"] for o in objects if o["present"]}
+    seen |= {o.get("kind_of") for o in objects if o["present"]}
+    missed = [o["kind_of"] for o in objects if not o["present"] and o.get("kind_of")]
+    wanted = [one for one in dict.fromkeys(missed) if one not in seen]
+    return ("segment", {"phrases": wanted, "scan": looked[0].content["scan"]}) if wanted else None
 
 
 def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan | None:

@@ -90,6 +90,17 @@ def absent(found: dict[str, Any]) -> str:
     return said
 
 
+def in_general(found: dict[str, Any]) -> str:
+    """Whether the lesion is seen of which one kind was asked for, and not seen."""
+    name = named(found)
+    presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
+    if not found["present"]:
+        return f"Nor do I see {article(name)} {name} of another kind{presence}."
+    return (
+        f"But I do see {article(name)} {name}{presence}; which kind it is, an outline cannot tell."
+    )
+
+
 def offer(content: dict[str, Any]) -> str:
     """What can be looked for instead."""
     names = content.get("can_look_for") or []

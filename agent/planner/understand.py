@@ -100,7 +100,7 @@ def understand(
         return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
         return Request("decline", reason="treatment")
-    if words.DIAGNOSIS.search(text):
+    if words.DIAGNOSIS.search(words.NO_DIAGNOSIS.sub("", text)):
         return Request("decline", reason="diagnosis")
     phrases = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
     if words.GREETING.match(text):

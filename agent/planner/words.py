@@ -81,6 +81,10 @@ DIAGNOSIS = any_of(
     "(?:is|are) (?:[\\w']+ ){1,3}(?:enlarged|swollen|dilated|inflamed|atroph\\w+)",
     "wh(?:at|ich) (?:type|kind|sort|grade|stage) of (?!image|scan|picture)\\w+",
 )  # fmt: skip
+NO_DIAGNOSIS = any_of(
+    "(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round)|where) (?:is|are)"
+)
+"""After these "the breast cancer" is a thing to measure, and no question whether it is one."""
 ABNORMAL = any_of(
     "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
     "abnormalit\\w+", "patholog(?:y|ies)", "is there (?:any|some)thing (?:in|on|inside|within)",

@@ -45,3 +45,54 @@ def test_diagnosis_and_treatment_are_refused(conversation, question):
     turn = conversation.ask(question)
     assert turn.refused
     assert turn.measurement_ids == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["How large is the breast cancer?", "Where is the malignant tumor?", "How wide is the tumour?"],
+)
+def test_a_disease_as_the_name_of_a_thing_to_measure_is_no_question_of_diagnosis(
+    conversation, question
+):
+    turn = conversation.ask(question)
+    assert not turn.answer.startswith("I cannot answer that")
+    assert turn.measurement_ids
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How large is the malignant tumor?", "The tumor covers 100 px²"),
+        ("Is there a carcinoma?", "It covers 1.00 % of the image."),
+        ("How many carcinomas are there?", "I count 1 part of tumor"),
+    ],
+)
+def test_where_one_kind_is_not_seen_the_lesion_of_whatever_kind_is_measured(
+    conversation, question, said
+):
+    turn = conversation.ask(question)
+    assert turn.refused
+    assert "which kind it is, an outline cannot tell. " in turn.answer
+    assert said in turn.answer
+    assert "I can look for" not in turn.answer
+
+
+def test_where_no_lesion_is_seen_of_any_kind_that_is_said(conversation, parser):
+    parser.shapes = {}
+    answer = conversation.ask("Is there a malignant tumor?").answer
+    assert "don't see a malignant tumor" in answer
+    assert "Nor do I see a tumor of another kind" in answer
+
+
+def test_a_part_is_no_kind(conversation, parser):
+    del parser.shapes["left lung"]
+    answer = conversation.ask("How large is the left lung?").answer
+    assert "don't see a left lung" in answer
+    assert "kind" not in answer
+
+
+def test_that_a_lesion_is_of_a_kind_is_no_diagnosis(conversation, parser):
+    parser.shapes["benign tumor"] = parser.shapes["tumor"]
+    turn = conversation.ask("How large is the benign tumor?")
+    assert "The benign tumor covers 100 px²" in turn.answer
+    assert any("no diagnosis" in warning for warning in turn.warnings)

@@ -173,7 +173,7 @@ def test_the_answer_gives_volume_key_slice_and_diameters(conversation):
         ("What is the volume of the tumour in mm3?", "The tumour takes up 9600 mm³."),
         ("Where is the tumour?", "on slice 6, where the outline is largest"),
         ("Is there a tumour?", "Yes, I see the tumour"),
-        ("How many tumours are there?", "Together they take up 9.60 mL."),
+        ("How many tumours are there?", "It takes up 9.60 mL."),
         ("What is the mean density of the tumour?", "the mean intensity is 200 HU"),
     ],
 )

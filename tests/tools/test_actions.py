@@ -129,6 +129,21 @@ def test_position_is_the_viewers(bench):
     assert where == ["lower left", "lower right"]
 
 
+@pytest.mark.parametrize(
+    ("box", "where"),
+    [
+        ((0, 40, 10, 60), "upper part"),
+        ((40, 0, 60, 10), "left part"),
+        ((40, 40, 60, 60), "middle"),
+    ],
+)
+def test_position_fits_into_a_sentence(bench, box, where):
+    bench.parser.shapes = {"tumor": [box]}
+    call(bench, "segment", phrases=["tumor"])
+    result = call(bench, "measure", object="mask-1", quantities=["centroid"])
+    assert result.content["position"] == where
+
+
 def test_comparisons(bench):
     call(bench, "segment", phrases=["left lung", "right lung", "liver", "tumor"])
     ratio = call(bench, "compare", first="mask-1", second="mask-2", what="ratio")

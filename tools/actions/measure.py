@@ -229,7 +229,10 @@ def range_rule(bench: Bench, found: FoundObject) -> RangeRule:
 
 
 def position_in_words(found: FoundObject) -> str:
-    """Where an object lies in its picture or key slice, as the viewer sees it: "upper left"."""
+    """Where an object lies in its picture or key slice, as the viewer sees it.
+
+    "upper left", "left part" or "middle".
+    """
     rows, columns = np.nonzero(found.section)
     return _in_words(float(rows.mean()), float(columns.mean()), found.section.shape)
 
@@ -237,7 +240,9 @@ def position_in_words(found: FoundObject) -> str:
 def _in_words(row: float, column: float, shape: tuple[int, ...]) -> str:
     vertical = _third(row / shape[0], "upper", "lower")
     horizontal = _third(column / shape[1], "left", "right")
-    return " ".join(w for w in (vertical, horizontal) if w) or "middle"
+    if vertical and horizontal:
+        return f"{vertical} {horizontal}"
+    return f"{vertical or horizontal} part" if vertical or horizontal else "middle"
 
 
 def _third(share: float, low: str, high: str) -> str:

@@ -145,6 +145,13 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             measured.append(entry["presence"])
         if not one.present and (kind := unlearnt_in(bench, scan, one.target)):
             entry["not_learnt_in"] = kind
+        if kind_of := ontology().kind_of(one.target):
+            entry["kind_of"] = kind_of
+            if one.present:
+                warnings.append(
+                    f"{one.name}: that it is this kind of {kind_of} is how it looks to the parser, "
+                    "and no diagnosis."
+                )
         entries.append(entry)
         lines.append(_line(one))
         if one.ignored_parts:
