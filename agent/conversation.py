@@ -38,6 +38,7 @@ from agent.llm import chat_model, endpoint_errors, planner_name
 from agent.parsers import chosen_parser
 from agent.settings import Settings
 from agent.toolbox import Outcome, build_tools, prompt_text
+from agent.untraced import untraced
 from parser_model import Parser, ParserInfo, RequestError
 from parser_model.ontology import ontology
 from tools.actions import Bench, Watch
@@ -178,12 +179,13 @@ class Conversation:
         writing = _Writing(question, Renderer(self.case.measurements, self._said(question)))
         said: list[BaseMessage] = [HumanMessage(question)]
         start: Any = {"messages": [*self._messages, *said]}
+        steps = self._agent.astream(
+            start,
+            config={"recursion_limit": _MOST_STEPS},
+            stream_mode=["messages", "updates", "custom"],
+        )
         with endpoint_errors(), self._followed():
-            async for mode, event in self._agent.astream(
-                start,
-                config={"recursion_limit": _MOST_STEPS},
-                stream_mode=["messages", "updates", "custom"],
-            ):
+            async for mode, event in untraced(steps):
                 said += _new_messages(mode, event)
                 for reported in self._events(mode, event, writing):
                     yield reported

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langsmith import tracing_context
 
 from agent.llm import endpoint_errors
 from agent.toolbox import prompt_text
@@ -66,7 +67,7 @@ class Paraphraser:
 
     def _ask(self, target: str) -> list[str]:
         self.asked += 1
-        with endpoint_errors():
+        with endpoint_errors(), tracing_context(enabled=False):
             reply = self._model.invoke([("system", self._prompt), ("human", target)])
         text = reply.content if isinstance(reply.content, str) else ""
         lines = [_LIST_MARK.sub("", line).strip(" \t\"'`.,;") for line in text.splitlines()]

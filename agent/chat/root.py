@@ -55,6 +55,11 @@ def front_end() -> Path:
     raise SetupError("The files of the chat's page are missing; install parsechat again.")
 
 
+_STORES = ("DATABASE_URL", "LITERAL_API_KEY")
+"""By these Chainlit would keep conversations in a database or send them to a service, though they
+may have been set for another program."""
+
+
 def prepare() -> Path:
     """Make the folder, point Chainlit and its dependencies at it, and return it.
 
@@ -74,8 +79,9 @@ def prepare() -> Path:
     # Nobody logs in, so nothing is signed with it; still never leave it empty or guessable.
     os.environ.setdefault("CHAINLIT_AUTH_SECRET", secrets.token_urlsafe(48))
     os.environ.setdefault("TRACELOOP_TELEMETRY", "false")
-    os.environ.setdefault("LANGSMITH_TRACING", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name in _STORES:
+        os.environ.pop(name, None)
     return root
 
 
