@@ -102,6 +102,7 @@ class Ontology:
             name: tuple(entry["names"]) for name, entry in data["targets"].items()
         }
         self._lesions = frozenset(n for n, e in data["targets"].items() if e.get("lesion"))
+        self._anywhere = frozenset(n for n, e in data["targets"].items() if e.get("anywhere"))
         self._many = frozenset(n for n, e in data["targets"].items() if e.get("many"))
         self.wholes: dict[str, tuple[tuple[str, ...], ...]] = {
             whole: tuple(map(tuple, groups)) for whole, groups in data.get("wholes", {}).items()
@@ -191,12 +192,17 @@ class Ontology:
         """Whether images of a modality and site may well show a target, labelled there or not.
 
         So where it is labelled in that modality or about that site, and where it is a lesion that
-        may be anywhere (tumors: labelled at three sites or more). Not a polyp in a fundus.
+        may be anywhere (bleeding, and what is labelled at three sites or more: tumors). Not a polyp
+        in a fundus.
         """
         holding = [place for place, names in self._catalogue.items() if target in names]
         near = _NEAR.get(site, (site,))
-        anywhere = self.is_lesion(target) and len({place.site for place in holding}) > 2
-        return anywhere or any(p.modality == modality or p.site in near for p in holding)
+        common = self.is_lesion(target) and len({place.site for place in holding}) > 2
+        return (
+            common
+            or target in self._anywhere
+            or any(p.modality == modality or p.site in near for p in holding)
+        )
 
     def modality(self, text: str) -> str:
         """The modality meant by a spelling such as "x-ray" or "Colonoscopy".

@@ -27,6 +27,7 @@ class ShapesParser:
     ) -> None:
         self.shapes = shapes
         self.modality, self.site = modality, site
+        self.doubt = 0.02  # presence of what is not there
         self.seen: set[bytes] = set()
         self.asked: list[list[str]] = []
         self.info = ParserInfo(
@@ -58,7 +59,7 @@ class ShapesParser:
         for top, left, bottom, right in self.shapes.get(target or "", []):
             mask[top:bottom, left:right] = True
         present = bool(mask.any())
-        presence = None if target is None else 0.97 if present else 0.02
+        presence = None if target is None else 0.97 if present else self.doubt
         probability = np.where(mask, np.float16(1), np.float16(0))
         return ParsedObject(phrase, target, probability, mask, presence, present, fresh)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.planner.comparing import compared
+from agent.planner.parts import listed, placed, ranked
 from agent.planner.phrasing import (
     References,
     Result,
@@ -13,6 +14,7 @@ from agent.planner.phrasing import (
     article,
     be,
     in_general,
+    many,
     named,
     offer,
     placed_by_part,
@@ -119,12 +121,14 @@ def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -
         return _how_sure(found, refs)
     if request.kind == "where":
         if placed_by_part(found):
-            return [_placed(found, results)]
+            return [placed(found, results)]
         return _located(found, _position(found, results), refs)
     if request.kind in ("count", "density"):
         return _counted(found, refs)
+    if request.rank:
+        return [ranked(request.rank, found, refs)]
     if request.each_part:
-        return [_listed(found, results)]
+        return [listed(found, results)]
     return _measured(request, found, refs)
 
 
@@ -146,7 +150,7 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
     area, share = refs.get(one, "area", _area_unit(unit)), refs.get(one, "fraction_of_image")
     count = refs.get(one, "count")
     if several and count and ontology().is_many(found.get("target")):
-        sentences.append(f"I count {count} {name}, where they touch one by one.")
+        sentences.append(f"I count {count} {many(found)}, where they touch one by one.")
     elif several and count and set(request.quantities) & set(SIZE):
         sentences.append(f"I find the {name} in {count} separate parts.")
     covers = "Together they cover" if several else f"The {name} {verb(name, 'cover')}"
@@ -198,13 +202,13 @@ _LENGTHS = frozenset({"perimeter", "bounding_box", "short_axis", "max_3d_diamete
 _PLAIN = {
     "perimeter": "The perimeter of the {name} is",
     "circularity": "The circularity of the {name} is",
-    "elongation": "The shorter axis of the {name} over the longer one is",
+    "elongation": "The minor axis of the {name} over its major axis is",
     "centroid": "The centre of the {name} (row, column) is at",
     "short_axis": "The short axis of the {name} is",
     "max_3d_diameter": "The largest diameter of the {name} through the slices is",
     "sphericity": "The sphericity of the {name} is",
     "density": "The number of {name} per area of the image is",
-    "bounding_box": "The box around the {name} (top, left, height, width) is",
+    "bounding_box": "The height and width of the box around the {name} are",
 }
 
 
@@ -262,7 +266,7 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
     if not count:
         return [f"I found the {name} but could not count it."]
     if ontology().is_many(found.get("target")):
-        counted = f"I count {count} {name}; those that touch are told apart at their necks."
+        counted = f"I count {count} {many(found)}; those that touch are told apart at their necks."
     elif found["parts"] == 1:
         counted = f"I count {count} part of {name}; parts that touch count as one part."
     else:
@@ -274,48 +278,6 @@ def _counted(found: dict[str, Any], refs: References) -> list[str]:
         f"{'Together they cover' if several else 'It covers'} {area}." if area else "",
         f"{'Together they take' if several else 'It takes'} up {volume}." if volume else "",
     ]
-
-
-def _entries(found: dict[str, Any], results: Sequence[Result]) -> list[dict[str, Any]]:
-    """What was measured of an object, its parts included."""
-    return [
-        entry
-        for r in results
-        if r.tool == "measure" and r.arguments.get("object") == found["id"]
-        for entry in r.content.get("measurements", [])
-    ]
-
-
-def _placed(found: dict[str, Any], results: Sequence[Result]) -> str:
-    """How many parts there are, and a line with the place of each."""
-    entries = _entries(found, results)
-    count = next(f"[[{e['id']}]]" for e in entries if e["name"] == "count")
-    first = f"I find the {named(found)} in {count} separate parts. Largest first:"
-    lines = [
-        f"{e['part']}. {e['position']}, as you look at it: centre (row, column) at [[{e['id']}]]"
-        for e in entries
-        if "position" in e
-    ]
-    return "\n".join([first, *lines])
-
-
-def _listed(found: dict[str, Any], results: Sequence[Result]) -> str:
-    """How many parts there are, what they measure together, and a line for each."""
-    entries = _entries(found, results)
-    totals = {e["name"]: f"[[{e['id']}]]" for e in entries if e["part"] is None}
-    size = "volume" if "volume" in totals else "area"
-    first = (
-        f"I find the {named(found)} in {totals['count']} separate "
-        f"{'part' if found['parts'] == 1 else 'parts'}; in all {totals[size]}, and the longest "
-        f"diameters add up to {totals['sum_of_diameters']}. Largest first:"
-    )
-    lines = []
-    for part in sorted({e["part"] for e in entries if e["part"] is not None}):
-        row = {e["name"]: f"[[{e['id']}]]" for e in entries if e["part"] == part}
-        line = f"{part}. {row[size]}, {row['longest_diameter']} at its longest and "
-        line += f"{row['perpendicular_diameter']} across"
-        lines.append(line + (f", on slice {row['slice']}" if "slice" in row else ""))
-    return "\n".join([first, *lines])
 
 
 def _position(found: dict[str, Any], results: Sequence[Result]) -> str:

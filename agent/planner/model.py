@@ -21,10 +21,12 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
+from agent.planner.clauses import understand_all
 from agent.planner.compose import compose
+from agent.planner.parts import part_of_rank
 from agent.planner.phrasing import Result, placed_by_part
 from agent.planner.relations import RELATIONS, TWO_SCANS
-from agent.planner.understand import Request, understand
+from agent.planner.understand import Request
 from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
 
@@ -97,23 +99,38 @@ def decide(messages: Sequence[BaseMessage]) -> _CallPlan | str:
         elif isinstance(message, ToolMessage) and message.tool_call_id in pending:
             name, arguments = pending[message.tool_call_id]
             turns[-1].append(Result(name, arguments, json.loads(message.text)))
-    request = _read(questions, turns)
-    return _next_call(request, turns[-1]) or compose(request, turns[-1])
+    return _next_step(_read(questions, turns), turns[-1])
 
 
-def _read(questions: Sequence[str], turns: Sequence[Sequence[Result]]) -> Request:
-    """The last question, understood in the light of those before it and what they found."""
+def _next_step(requests: Sequence[Request], results: Sequence[Result]) -> _CallPlan | str:
+    """The next call of the first request that wants one, or the answers to all of them.
+
+    What was returned so far is theirs in the order in which they asked for it.
+    """
+    left = list(results)
+    answers = []
+    for request in requests:
+        own: list[Result] = []
+        while (call := _next_call(request, own)) is not None:
+            if not left:
+                return call
+            own.append(left.pop(0))
+        answers.append(compose(request, own))
+    return "\n\n".join(dict.fromkeys(answers))
+
+
+def _read(questions: Sequence[str], turns: Sequence[Sequence[Result]]) -> list[Request]:
+    """What is asked last, understood in the light of what was before and what that found."""
     before = [result for turn in turns[:-1] for result in turn]
     modality = next(
         (r.content["modality"] for r in reversed(before) if r.content.get("modality")), None
     )
-    requests: list[Request] = []
+    earlier: list[Request] = []
+    asked = [Request("unclear")]
     for question, results in zip(questions, turns[1:], strict=True):
-        request = understand(question, requests, ontology(), modality)
-        requests.append(request)
-        if len(requests) < len(questions):
-            requests[-1] = _what_it_found(request, results)
-    return requests[-1] if requests else Request("unclear")
+        asked = understand_all(question, earlier, ontology(), modality)
+        earlier += [_what_it_found(request, results) for request in asked]
+    return asked
 
 
 def _what_it_found(request: Request, results: Sequence[Result]) -> Request:
@@ -213,6 +230,11 @@ def _next_measurement(request: Request, results: Sequence[Result]) -> _CallPlan 
     for one in found:
         if one["id"] not in measured:
             quantities = _wanted(request, one)
+            if request.rank:
+                part = part_of_rank(request.rank, one["parts"])
+                if part is None:
+                    continue
+                return "measure", {"object": one["id"], "quantities": quantities, "part": part}
             listed = request.each_part or (request.kind == "where" and placed_by_part(one))
             more = {"each_part": True} if listed else {}
             return "measure", {"object": one["id"], "quantities": quantities, **more}
@@ -241,7 +263,7 @@ def _wanted(request: Request, found: dict[str, Any]) -> list[str]:
             return ["volume", "slice"]
         several = ["count"] if found["parts"] > 1 else []
         return [*several, "fraction_of_image", "centroid"]
-    if request.each_part:
+    if request.each_part or request.rank:
         return [size, *(q for q in request.quantities if q != "area")]
     wanted = list(request.quantities)
     if found.get("in_volume") and request.quantities == SIZE:

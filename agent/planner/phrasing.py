@@ -50,6 +50,12 @@ def plural(name: str) -> bool:
     return last.endswith("s") and not last.endswith(("ss", "us", "is", "pancreas"))
 
 
+def many(found: dict[str, Any]) -> str:
+    """What to call several of an object: "nuclei" where it was asked for as "nucleus"."""
+    name, target = named(found), str(found["target"])
+    return name if plural(name) else target if plural(target) else f"{name}s"
+
+
 def verb(name: str, word: str) -> str:
     """A verb that fits a name: "covers", or "cover" for several."""
     return word if plural(name) else f"{word}s"
@@ -83,6 +89,10 @@ def absent(found: dict[str, Any]) -> str:
     one = "any" if plural(name) else article(name)
     kind = "volume" if found.get("in_volume") else "image"
     said = f"I don't see {one} {name} in this {kind}{presence}."
+    if found.get("unsure"):
+        verdict = "they may be there" if plural(name) else "it may be there"
+        said = f"I am not sure that there {be(name)} {one} {name} in this {kind}{presence}:"
+        said += f" {verdict}, but not so surely that I outline {'them' if plural(name) else 'it'}."
     if like := found.get("not_learnt_in"):
         it, they = ("them", "they") if plural(name) else ("it", "it")
         said += f" I did not learn to find {it} in images of this kind ({like}), so"

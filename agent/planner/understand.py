@@ -63,6 +63,8 @@ class Request:
         For "change" and "ejection": the earlier scan is the first, not the one before.
     each_part : bool
         A list of the parts is wanted.
+    rank : str or None
+        "smallest", "largest" or "second largest" where one part is wanted.
     """
 
     kind: Kind
@@ -75,6 +77,7 @@ class Request:
     follow_up: bool = False
     since_first: bool = False
     each_part: bool = False
+    rank: str | None = None
 
 
 def understand(
@@ -137,7 +140,10 @@ def understand(
         request = Request("density")
     if request.kind in ("everything", "describe", "decline"):
         return request
-    if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
+    by_parts = request.kind in ("measure", "count", "unclear")
+    if by_parts and (one := words.OF_A_RANK.search(text) or words.NEXT_RANK.match(text)):
+        request = Request("measure", quantities=words.OF_EACH, rank=one["rank"].lower())
+    elif by_parts and words.EACH_PART.search(text):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
     if not phrases and last is not None:
         asks_anew = request.kind != "unclear"

@@ -28,7 +28,10 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         ("fraction_of_image",),
     ),
     (
-        any_of("(?:average|mean|typical) (?:[\\w-]+ ){0,2}?(?:size|area)s?"),
+        any_of(
+            "(?:average|mean|typical) (?:[\\w-]+ ){0,2}?(?:size|area)s?",
+            "how (?:large|big)(?: \\w+){1,4} on average",
+        ),
         ("count", "mean_area"),
     ),
     (any_of("how thi(?:ck|n)", "thickness(?:es)?", "thicker", "thinner"), THICKNESS),
@@ -72,7 +75,8 @@ _DISEASE = (
     "covid\\S*|glaucoma|retinopathy|cirrhosis|stroke"
 )
 DIAGNOSIS = any_of(
-    "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have", "am i",
+    "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have",
+    "am i (?!looking|seeing)",
     f"do(?:es)? (?:he|she|they|{_PERSON}) have", "what(?: i|['’]?)s wrong", "risk of", "stage is",
     "tnm", "bi-?rads", "how (?:serious|dangerous|bad)",
     "how old", "(?:gestational|bone) age", "weeks (?:pregnant|of gestation)",
@@ -92,11 +96,12 @@ ABNORMAL = any_of(
 TREATMENT = any_of(
     "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",
     "operat(?:e|ion)", "prescri\\w+", "chemo\\w*", "radiotherapy",
-    "should (?:i|we|he|she|the patient)", "mg",
+    "should (?:i|we|he|she|the patient) (?!look|measure|ask|see|open|choose|pick|use)",
+    "(?:how (?:many|much)|\\d+) ?mg",
 )  # fmt: skip
 
 UNIT = re.compile(
-    r"\bin (mm|cm|millimet\w+|centimet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²|"
+    r"\bin (mm|cm|millimet\w+|centimet\w+|micromet\w+|µm|um|microns?|pixels?|px|mm2|mm²|cm2|cm²|"
     r"ml|millilit\w+|cc|cm3|cm³|mm3|mm³)(?!\w)",
     re.IGNORECASE,
 )
@@ -123,21 +128,32 @@ DESCRIBE = re.compile(
     r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
     re.IGNORECASE,
 )
-WHERE = any_of("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
-COUNT = any_of("how many", "count", "number of")
+WHERE = any_of(
+    "where", "locat\\w+", "position", "wh(?:ich|at) (?:side|quarter|quadrant|half|corner)",
+    "point (?:to|out)", "whereabouts", "(?:left|right) or (?:on |in )?(?:the )?(?:left|right)",
+)  # fmt: skip
+COUNT = any_of(
+    "how many", "count", "number of", "more than one", "(?:only|just) one", "any others?"
+)
 NOT_A_COUNT = re.compile(
-    r"how many (?:percent|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)", re.IGNORECASE
+    r"how many (?:percent|mm|cm|ml|cc|slices|pixels|px|um|µm|micro[nm]|mil+im|centim|mil+il|lit)",
+    re.IGNORECASE,
 )
 PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
     re.IGNORECASE,
 )
 _RANKED = "largest|biggest|smallest|first|second|third"
+_A_THING = (
+    "(?:one|part|lesion|tumou?r|nodule|polyp|nucleus|cell|gland|mass|lump|vertebra|dis[ck]|bleed)"
+)
+_BY_SIZE = r"(?P<rank>(?:(?:second|third) )?(?:largest|biggest)|smallest)"
+OF_A_RANK = re.compile(rf"\b{_BY_SIZE} (?:\w+ )?{_A_THING}\b", re.IGNORECASE)
+NEXT_RANK = re.compile(rf"^\W*(?:and|what about|how about) the {_BY_SIZE}\W*$", re.IGNORECASE)
 EACH_PART = any_of(
-    "each (?:of (?:them|the)|one|part|lesion|tumou?r|nodule|polyp|nucleus|gland)", "one by one",
+    f"each (?:of (?:them|the)|(?:\\w+ )?{_A_THING})", "one by one",
     "individual\\w*", "separately", "(?:as )?a table", "list (?:all|the|them|each|every)",
-    "every (?:single )?(?:one|part|lesion|tumou?r|nodule|polyp)", "per (?:part|lesion|tumou?r)",
-    f"(?:{_RANKED}) (?:one|part|lesion|tumou?r|nodule|polyp|nucleus)",
+    f"every (?:single )?{_A_THING}", f"per {_A_THING}", f"(?:first|second|third) {_A_THING}",
 )  # fmt: skip
 CENTRES = any_of("cent(?:re|er)s?(?: of)?", "centroids?", "middles?")
 HOW_DENSE = any_of("how dense(?:ly)?", "densit\\w+", "cellularity")
@@ -162,7 +178,7 @@ PRONOUN = any_of(
     "it", "its", "that", "this", "them", "they", "those", "these", "the same",
     "the (?:mask|object|structure|area|result)",
 )  # fmt: skip
-ONE_OF_THEM = re.compile(rf"(?:{_RANKED}|last|next) ones?", re.IGNORECASE)
+ONE_OF_THEM = re.compile(rf"(?:(?:{_RANKED}|last|next) ?)+\bones?", re.IGNORECASE)
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
 BOTH_SIDES = re.compile(
     r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"
@@ -194,9 +210,15 @@ NAMED = re.compile(
 _NO_NAMES = """
 it this that them they image scan picture one object structure thing anything something everything
 percent share other size area width diameter how what pixel pixels slices result mask difference
-ratio
+ratio others now each second third largest biggest smallest
 """
-NO_NAMES = frozenset(["", "share of image", "area of it", *_NO_NAMES.split()])
+_NO_NAMES_OF_SEVERAL_WORDS = """
+share of image; area of it; more than one; it now; each other; second largest; second biggest;
+third largest; third biggest
+"""
+NO_NAMES = frozenset(
+    ["", *_NO_NAMES.split(), *re.split(r"\s*;\s*", _NO_NAMES_OF_SEVERAL_WORDS.strip())]
+)
 PLACE_JOINERS = frozenset(["in", "on", "this", "from", "within", "at"])
 _FILLERS = """
 the a an is are was of in on at how large big where what and or this that there any some me my does

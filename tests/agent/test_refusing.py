@@ -29,6 +29,23 @@ def test_what_the_parser_did_not_learn_in_such_images_may_be_there(
     assert f"{said} may be there all the same." in turn.answer
 
 
+def test_there_may_be_bleeding_where_nobody_taught_it(conversation, parser):
+    parser.shapes, parser.modality, parser.site = {}, "CT", "abdomen"
+    assert "may be there all the same" in conversation.ask("Is there any bleeding?").answer
+
+
+def test_what_is_all_but_seen_is_not_denied(conversation, parser):
+    parser.shapes, parser.doubt = {}, 0.4
+    answer = conversation.ask("How large is the tumour?").answer
+    assert "I am not sure that there is a tumour in this image (presence 0.400)" in answer
+    assert "don't see" not in answer
+
+
+def test_a_presence_of_next_to_nothing_is_told_in_few_digits(conversation, parser):
+    parser.shapes, parser.doubt = {}, 2e-8
+    assert "(presence below 0.001)" in conversation.ask("Is there a tumour?").answer
+
+
 def test_unknown_word_is_refused_and_not_replaced(conversation):
     turn = conversation.ask("How big is the dragon?")
     assert turn.refused

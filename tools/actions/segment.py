@@ -17,6 +17,8 @@ from tools.measuring.value import Value
 MOST_PHRASES = 20
 LONGEST_PHRASE = 200
 _MOST_OFFERED = 12
+_MAY_BE_THERE = 0.2
+"""From this presence on more than one in ten was there all the same (docs/model-card.md)."""
 
 
 def segment(bench: Bench, phrases: list[str], scan: str | None = None) -> ActionResult:
@@ -145,6 +147,8 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             measured.append(entry["presence"])
         if not one.present and (kind := unlearnt_in(bench, scan, one.target)):
             entry["not_learnt_in"] = kind
+        if not one.present and one.presence is not None and one.presence >= _MAY_BE_THERE:
+            entry["unsure"] = True
         if kind_of := ontology().kind_of(one.target):
             entry["kind_of"] = kind_of
             if one.present:
@@ -195,9 +199,9 @@ def _line(found: FoundObject) -> str:
 def offers(bench: Bench, scan: str) -> list[str]:
     """What to offer when something is absent or unknown: some of `targets_for`."""
     targets = targets_for(bench, scan)
-    if all(ontology().is_lesion(target) for target in targets):
-        # Images labelled for their findings alone hold organs too.
-        modality, _ = kind_of(bench.case, scan)
+    modality, site = kind_of(bench.case, scan)
+    if site in (None, "body") and all(ontology().is_lesion(target) for target in targets):
+        # Images of the trunk that are labelled for their findings alone hold organs too.
         known = bench.parser.info.vocabulary
         targets += [t for t in ontology().targets_in(modality) if t in known and t not in targets]
     return targets[:_MOST_OFFERED]

@@ -16,6 +16,7 @@ Point = tuple[float, ...]
 The middle of slice k is at k + ½."""
 _ROUNDING = 1e-12
 _WIDE: Final = 3.0
+_SMALLEST_PRESENCE: Final = 0.001  # below it more digits tell a reader nothing
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class Value:
         """
         if self.name == "slice":
             return format_value(self.number + 1, self.unit)  # people count slices from 1
+        if self.name == "presence" and self.number < _SMALLEST_PRESENCE:
+            return f"below {_SMALLEST_PRESENCE}"
         largest = max(map(abs, self.value)) if isinstance(self.value, tuple) else self.value
         shown = self.to(unit or display_unit(largest, self.unit))
         written = format_value(shown.value, shown.unit, shown.low, shown.high)

@@ -1,0 +1,88 @@
+"""Sentences that ask two things, or ask of one part of several."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.planner.clauses import understand_all
+from agent.planner.understand import understand
+from parser_model.ontology import ontology
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("How large are the polyps and where are they?", ["measure", "where"]),
+        ("Is there a polyp? How large is it?", ["exists", "measure"]),
+        ("Is there a tumor and if so, how large is it?", ["exists", "measure"]),
+        ("How many masses do you see, and how large are they?", ["count", "measure"]),
+        ("How large is the liver and how large is the spleen?", ["measure"]),
+        ("Can you tell me how large the liver is?", ["measure"]),
+        ("How far is the tumour from the liver?", ["distance"]),
+        ("Is it malignant and how large is it?", ["decline"]),
+        ("How wide and how long is the spleen?", ["measure"]),
+    ],
+)
+def test_things_of_several_kinds_are_asked_one_after_the_other(question, kinds):
+    assert [request.kind for request in understand_all(question, [], ontology())] == kinds
+
+
+def test_both_questions_are_answered(conversation):
+    turn = conversation.ask("How large is the liver and where is it?")
+    first, second = turn.answer.split("\n\n")
+    assert first.startswith("The liver covers 1200 px²")
+    assert second.startswith("The liver is in the upper left of the picture")
+
+
+def test_what_is_not_there_is_said_once(conversation):
+    turn = conversation.ask("Is there a polyp and how large is it?")
+    assert turn.answer.count("don't see a polyp") == 1
+
+
+def test_a_follow_up_is_about_the_last_of_two_questions(conversation):
+    conversation.ask("How large is the left lung and where is the liver?")
+    assert "liver covers" in conversation.ask("How large is it?").answer
+
+
+@pytest.mark.parametrize(
+    ("question", "rank"),
+    [
+        ("How large is the largest tumor?", "largest"),
+        ("What is the size of the biggest part?", "biggest"),
+        ("How wide is the second largest lesion?", "second largest"),
+        ("How large is the smallest nucleus?", "smallest"),
+        ("Which lung is largest?", None),
+    ],
+)
+def test_one_part_by_its_size(question, rank):
+    assert understand(question, [], ontology()).rank == rank
+
+
+def test_the_parts_by_size_have_their_own_sizes(conversation, parser):
+    parser.shapes["lung"] = [(60, 60, 80, 90), (10, 10, 50, 50)]  # 600 and 1600 px
+    conversation.ask("How large are the lungs?")
+    assert "1600 px²" in conversation.ask("How large is the largest one?").answer
+    assert "600 px²" in conversation.ask("And the smallest?").answer
+    assert "600 px²" in conversation.ask("And the second largest?").answer
+    assert (
+        "find no third largest part" in conversation.ask("How big is the third largest one?").answer
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Is there more than one polyp?", "count"),
+        ("Are there any other polyps?", "count"),
+        ("Is the polyp on the left or the right?", "where"),
+        ("Which quadrant is the polyp in?", "where"),
+        ("How many microns is the polyp across?", "measure"),
+        ("How many milimetres is the polyp?", "measure"),
+        ("Is there a tumor on this MG?", "exists"),
+        ("What am I looking at?", "describe"),
+        ("What dose, 5 mg?", "decline"),
+        ("Should I operate?", "decline"),
+    ],
+)
+def test_what_is_asked(question, kind):
+    assert understand(question, [], ontology()).kind == kind
