@@ -20,6 +20,7 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from pydantic import PrivateAttr
 
 from agent.planner.clauses import understand_all
 from agent.planner.compose import compose
@@ -31,14 +32,17 @@ from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
 
 _CallPlan = tuple[str, dict[str, Any]]
+Readings = dict[tuple[str, tuple[Request, ...], str | None], list[Request]]
 
 
 class OfflinePlanner(BaseChatModel):
     """A chat model without a model: rules instead of weights.
 
-    It keeps no state; everything is read from the messages, so the agent loop, its memory and
-    its limits are the same as with an LLM.
+    Everything is read from the messages, so the agent loop, its memory and its limits are the same
+    as with an LLM. How it read a question it remembers, since it is asked again at every step.
     """
+
+    _readings: Readings = PrivateAttr(default_factory=dict)
 
     @property
     def _llm_type(self) -> str:
@@ -55,7 +59,7 @@ class OfflinePlanner(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        decision = decide(messages)
+        decision = decide(messages, self._readings)
         if isinstance(decision, str):
             message = AIMessage(content=decision)
         else:
@@ -71,7 +75,7 @@ class OfflinePlanner(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        decision = decide(messages)
+        decision = decide(messages, self._readings)
         if isinstance(decision, str):
             for piece in re.findall(r"\S+\s*", decision):
                 yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
@@ -85,8 +89,15 @@ def _call_id() -> str:
     return f"call-{uuid.uuid4().hex[:12]}"
 
 
-def decide(messages: Sequence[BaseMessage]) -> _CallPlan | str:
-    """The next tool call, or the answer when nothing is left to do."""
+def decide(messages: Sequence[BaseMessage], readings: Readings) -> _CallPlan | str:
+    """The next tool call, or the answer when nothing is left to do.
+
+    Parameters
+    ----------
+    messages : sequence of BaseMessage
+    readings : dict
+        How questions were read so far; added to.
+    """
     questions: list[str] = []
     turns: list[list[Result]] = [[]]  # what the tools returned, before and after each question
     pending: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -99,7 +110,7 @@ def decide(messages: Sequence[BaseMessage]) -> _CallPlan | str:
         elif isinstance(message, ToolMessage) and message.tool_call_id in pending:
             name, arguments = pending[message.tool_call_id]
             turns[-1].append(Result(name, arguments, json.loads(message.text)))
-    return _next_step(_read(questions, turns), turns[-1])
+    return _next_step(_read(questions, turns, readings), turns[-1])
 
 
 def _next_step(requests: Sequence[Request], results: Sequence[Result]) -> _CallPlan | str:
@@ -119,7 +130,9 @@ def _next_step(requests: Sequence[Request], results: Sequence[Result]) -> _CallP
     return "\n\n".join(dict.fromkeys(answers))
 
 
-def _read(questions: Sequence[str], turns: Sequence[Sequence[Result]]) -> list[Request]:
+def _read(
+    questions: Sequence[str], turns: Sequence[Sequence[Result]], readings: Readings
+) -> list[Request]:
     """What is asked last, understood in the light of what was before and what that found."""
     before = [result for turn in turns[:-1] for result in turn]
     modality = next(
@@ -128,7 +141,9 @@ def _read(questions: Sequence[str], turns: Sequence[Sequence[Result]]) -> list[R
     earlier: list[Request] = []
     asked = [Request("unclear")]
     for question, results in zip(questions, turns[1:], strict=True):
-        asked = understand_all(question, earlier, ontology(), modality)
+        key = (question, tuple(earlier), modality)
+        asked = readings.get(key) or understand_all(question, earlier, ontology(), modality)
+        readings[key] = asked
         earlier += [_what_it_found(request, results) for request in asked]
     return asked
 

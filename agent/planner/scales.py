@@ -120,7 +120,7 @@ class StatedScale:
         What to answer instead, when the words can be meant in two ways.
     """
 
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict, hash=False)
     said: str = ""
     problem: str = ""
 

@@ -86,3 +86,21 @@ def test_the_parts_by_size_have_their_own_sizes(conversation, parser):
 )
 def test_what_is_asked(question, kind):
     assert understand(question, [], ontology()).kind == kind
+
+
+def test_a_question_is_read_once_though_the_planner_is_asked_at_every_step(
+    conversation, monkeypatch
+):
+    read = []
+
+    def counted(question, *rest):
+        read.append(question)
+        return understand_all(question, *rest)
+
+    monkeypatch.setattr("agent.planner.model.understand_all", counted)
+    first = "The scale is 0.5 mm per pixel. How large is the liver?"
+    conversation.ask(first)
+    conversation.ask("Where is it?")
+    # Twice the first one, since nobody knew then what kind of image it is.
+    assert read.count("Where is it?") == 1
+    assert read.count(first) <= 2
