@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agent.planner.words import DISEASE
+
 _MOST_PLACES: Final = 6
 
 
@@ -37,8 +39,13 @@ class References:
 
 
 def named(found: dict[str, Any]) -> str:
-    """What to call an object inside a sentence."""
-    name = str(found["phrase"])
+    """What to call an object inside a sentence: never a disease, where it is known by another name.
+
+    Asked for "cancer" we see a tumor; whether it is one, an outline does not tell.
+    """
+    name, target = str(found["phrase"]), found["target"]
+    if target and DISEASE.search(name) and not DISEASE.search(target):
+        name = str(target)
     return name if name[:1].isupper() and name[1:2].isupper() else name[:1].lower() + name[1:]
 
 

@@ -49,7 +49,7 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (any_of("short axis", "short diameter"), ("short_axis",)),
     (any_of("3-?d diameter", "three-dimensional diameter"), ("max_3d_diameter",)),
     (any_of("spherical", "sphericity"), ("sphericity",)),
-    (any_of("perimeter", "circumference", "outline length"), ("perimeter",)),
+    (any_of("perimeter", "circumference", "(?:outline|border) length"), ("perimeter",)),
     (
         any_of("round", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
         ("circularity",),
@@ -64,7 +64,10 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     ),
     (any_of("area", "surface"), ("area", "fraction_of_image")),
     (
-        any_of("how (?:large|big|small|much)", "size", "dimension\\w*", "measure\\w*", "extent"),
+        any_of(
+            "how (?:large|big|small|much)", "size", "dimension\\w*", "measure\\w*", "extent",
+            "(?:larger|bigger|smaller) than (?:\\d+|half|a|one)",
+        ),
         SIZE,
     ),
 )  # fmt: skip
@@ -74,6 +77,8 @@ _DISEASE = (
     "cancer\\w*|malignan\\w+|carcinoma|melanoma|sarcoma|lymphoma|metasta\\w+|pneumonia|tuberculosis|"
     "covid\\S*|glaucoma|retinopathy|cirrhosis|stroke"
 )
+DISEASE = any_of("cancers?", "carcinomas?", "melanomas?", "sarcomas?", "lymphomas?", "adenomas?")
+"""Names of what something is, where an outline shows that it is there."""
 DIAGNOSIS = any_of(
     "diagnos\\w+", "prognos\\w+", "surviv\\w+", "wh(?:at|ich) disease", "do i have",
     "am i (?!looking|seeing)",

@@ -104,3 +104,8 @@ def test_a_question_is_read_once_though_the_planner_is_asked_at_every_step(
     # Twice the first one, since nobody knew then what kind of image it is.
     assert read.count("Where is it?") == 1
     assert read.count(first) <= 2
+
+
+def test_a_threshold_is_answered_with_the_size(conversation):
+    conversation.ask("Where is the liver?")
+    assert "covers 1200 px²" in conversation.ask("Is it bigger than 100 px?").answer

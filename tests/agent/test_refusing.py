@@ -113,3 +113,9 @@ def test_that_a_lesion_is_of_a_kind_is_no_diagnosis(conversation, parser):
     turn = conversation.ask("How large is the benign tumor?")
     assert "The benign tumor covers 100 px²" in turn.answer
     assert any("no diagnosis" in warning for warning in turn.warnings)
+
+
+def test_what_is_outlined_is_not_called_cancer(conversation):
+    answer = conversation.ask("Is there cancer?").answer
+    assert answer.startswith("Yes, I see the tumor")
+    assert "cancer" not in answer

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import nibabel
@@ -181,6 +182,15 @@ def test_other_questions_about_a_volume(conversation, question, says):
     turn = conversation.ask(question)
     assert says in turn.answer
     assert not turn.unverified
+
+
+def test_an_object_cut_off_by_the_end_of_the_stack_may_go_on(conversation, tmp_path):
+    assert not any("beyond" in w for w in conversation.ask("How large is the tumour?").warnings)
+    cut = volume()
+    made = Conversation(parser=BrightParser(), directory=tmp_path / "cut")
+    made.add_scan(replace(cut, pixels=cut.pixels[:, :, :7]))
+    turn = made.ask("How large is the tumour?")
+    assert any("last slice, so the object may go on beyond" in w for w in turn.warnings)
 
 
 def test_organs_of_a_volume_are_compared_by_volume(tmp_path):
