@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -36,6 +37,7 @@ located lying sitting
 _AFTER_HEAD = _PLACED.union(_ENDS_HEAD.split())
 _ANY_HEAD = ("organ", "structure", "one", "器官", "结构")
 _THEN = ">"
+_REMEMBERED = 1024  # more than the ways to take words of place off one phrase
 _ENDINGS = ("ing", "ed", "es", "s", "e")
 
 
@@ -81,6 +83,9 @@ class _Cue:
     def words(self) -> frozenset[str]:
         return frozenset(word for step in self.steps for group in step for word in group)
 
+    def may_be_in(self, letters: str) -> bool:
+        return all(any(word in letters for word in group) for step in self.steps for group in step)
+
     def said_in(self, said: Sequence[str]) -> bool:
         reached = -1
         for step in self.steps:
@@ -101,6 +106,10 @@ class _Description:
     words: frozenset[str]
 
     def fits(self, stems: Sequence[str], head: frozenset[str]) -> bool:
+        # Reading the words takes long, so first whether their letters hold a cue at all.
+        letters = "".join(stems)
+        if not any(cue.may_be_in(letters) for cue in self.cues):
+            return False
         said = self._understood(stems)
         if said is None or self.heads.isdisjoint(head or said[-1:]):
             return False
@@ -139,9 +148,14 @@ class Describer:
 
     def __init__(self, table: Mapping[str, Mapping[str, Any]]) -> None:
         self._descriptions = {target: _description(entry) for target, entry in table.items()}
+        # Asked again for each modality, and by phrases that repeat themselves.
+        self._remembered = lru_cache(_REMEMBERED)(self._fitting)
 
     def targets_of(self, words: Sequence[str]) -> frozenset[str]:
         """Targets whose description fits words in one spelling (see `wording.words_of`)."""
+        return self._remembered(tuple(words))
+
+    def _fitting(self, words: tuple[str, ...]) -> frozenset[str]:
         stems = _stems(words)
         head = frozenset(_stems(takewhile(_is_of_head, words)))
         return frozenset(t for t, one in self._descriptions.items() if one.fits(stems, head))

@@ -262,14 +262,18 @@ class PlaceReader:
 
 
 def _read(words: tuple[str, ...], known: Mapping[tuple[str, ...], Stated]) -> Stated | None:
-    """Split words into known spellings, longer ones first; None when that cannot be done."""
-    if not words:
-        return Stated()
+    """Split words into known spellings, longer ones first; None when that cannot be done.
+
+    Read from the end, so that each rest is split once: of Chinese, which has no spaces, a phrase
+    can be split in thousands of ways.
+    """
     longest = max(map(len, known))
-    for length in range(min(longest, len(words)), 0, -1):
-        first = known.get(words[:length])
-        if first is not None:
-            rest = _read(words[length:], known)
-            if rest is not None:
-                return first | rest
-    return None
+    rests: list[Stated | None] = [None] * len(words) + [Stated()]
+    for start in reversed(range(len(words))):
+        for end in range(min(start + longest, len(words)), start, -1):
+            rest = rests[end]
+            first = known.get(words[start:end]) if rest is not None else None
+            if first is not None and rest is not None:
+                rests[start] = first | rest
+                break
+    return rests[0]
