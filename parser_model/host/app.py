@@ -127,7 +127,8 @@ class _Host:
             caller = NOBODY
             try:
                 caller = self._caller(request)
-                if self._queue.full:  # before reading: what cannot be answered is not taken in
+                # Before reading: what cannot be answered is not taken in.
+                if self._queue.full or self.engine.overdue:
                     raise BusyError
                 with self._uploads.place():
                     body = await read_body(request, self._limits)

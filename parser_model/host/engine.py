@@ -52,6 +52,11 @@ class Engine:
         # Tells clients when another parser answers than the one they know.
         self.model = hashlib.sha256(json.dumps(self._info).encode()).hexdigest()[:16]
 
+    @property
+    def overdue(self) -> bool:
+        """The parser still works at a request that was given up, so no other has its turn."""
+        return self._worker.overdue
+
     def models(self) -> dict[str, Any]:
         """Who answers, and what may be asked."""
         limits = self._limits

@@ -21,7 +21,8 @@ class Limits:
     waiting : int
         Requests that wait or are at work; more are told to come back.
     seconds : float
-        From the request read to the answer computed.
+        From the request read to the answer computed. What computes then cannot be stopped: until
+        it ends, others are told to come back.
     upload_seconds : float
         To read a request.
     handle_seconds : float

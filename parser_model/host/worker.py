@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -50,15 +50,41 @@ class Places:
 
 
 class Worker:
-    """Runs one computation at a time; waiting ones keep their order."""
+    """Runs one computation at a time; waiting ones keep their order.
+
+    Attributes
+    ----------
+    overdue : bool
+        The thread still computes what nobody waits for any more; it cannot be stopped.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parser")
+        self.overdue = False
 
     async def run(self, compute: Callable[[], T]) -> T:
-        """Compute in the thread. Cancelled while it waits, it is never computed."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, compute)
+        """Compute in the thread. Cancelled while it waits, it is never computed.
+
+        Raises
+        ------
+        BusyError
+            The thread is overdue, or this computation was cancelled before its turn came.
+        """
+        if self.overdue:
+            raise BusyError
+        computed = self._pool.submit(compute)
+        try:
+            return await asyncio.wrap_future(computed)
+        except asyncio.CancelledError:
+            if computed.cancel():
+                raise BusyError from None
+            self.overdue = True
+            computed.add_done_callback(self._ended)
+            raise
 
     def close(self) -> None:
         """Start nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self, _: Future[Any]) -> None:
+        self.overdue = False
