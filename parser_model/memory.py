@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,14 @@ def content_key(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
+def forget_unused(seconds: float) -> None:
+    """Forget, in every memory of this process, what was not used for so long."""
+    with _ALL_LOCK:
+        memories = list(_ALL)
+    for memory in memories:
+        memory.forget_unused(seconds)
+
+
 class FeatureMemory(Generic[T]):
     """Keeps what was computed for an image until the byte budget is spent.
 
@@ -30,14 +40,25 @@ class FeatureMemory(Generic[T]):
         Budget for all entries together. An entry larger than it is computed but not kept.
     size_of : callable
         Bytes that an entry holds.
+    clock : callable
+        Seconds that only grow.
     """
 
-    def __init__(self, max_bytes: int, size_of: Callable[[T], int]) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        size_of: Callable[[T], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.max_bytes = max_bytes
         self._size_of = size_of
+        self._clock = clock
         self._entries: OrderedDict[str, T] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._bytes = 0
         self._lock = threading.Lock()
+        with _ALL_LOCK:
+            _ALL.add(self)
 
     @property
     def held_bytes(self) -> int:
@@ -58,6 +79,7 @@ class FeatureMemory(Generic[T]):
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
+                self._used[key] = self._clock()
             return self._entries.get(key)
 
     def put(self, key: str, value: T) -> None:
@@ -66,13 +88,30 @@ class FeatureMemory(Generic[T]):
         with self._lock:
             if size <= self.max_bytes and key not in self._entries:
                 self._entries[key] = value
+                self._used[key] = self._clock()
                 self._bytes += size
                 while self._bytes > self.max_bytes:
-                    _, old = self._entries.popitem(last=False)
-                    self._bytes -= self._size_of(old)
+                    self._forget_oldest()
+
+    def forget_unused(self, seconds: float) -> None:
+        """Forget what was not used for so long."""
+        with self._lock:
+            last = self._clock() - seconds
+            while self._entries and self._used[next(iter(self._entries))] <= last:
+                self._forget_oldest()
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
+            self._used.clear()
             self._bytes = 0
+
+    def _forget_oldest(self) -> None:
+        key, old = self._entries.popitem(last=False)
+        del self._used[key]
+        self._bytes -= self._size_of(old)
+
+
+_ALL: WeakSet[FeatureMemory[Any]] = WeakSet()
+_ALL_LOCK = threading.Lock()

@@ -37,9 +37,11 @@ from parser_model.host.handles import Handles
 from parser_model.host.limits import Limits
 from parser_model.host.requests import Asked, HttpError, read_body, read_request
 from parser_model.host.worker import BusyError, Places, Worker
+from parser_model.memory import forget_unused
 from parser_model.types import Parser
 
 LOG = logging.getLogger("parsechat.host")
+_SWEEP_SECONDS = 5.0
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
@@ -69,9 +71,11 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        forgetting = asyncio.create_task(_forget_in_time(handles, limits.handle_seconds))
         try:
             yield
         finally:
+            forgetting.cancel()
             worker.close()
 
     app = FastAPI(
@@ -93,6 +97,14 @@ def build_app(
     app.add_api_route("/healthz", _health, methods=["GET"])
     app.add_exception_handler(HTTPException, _unknown_route)
     return app
+
+
+async def _forget_in_time(handles: Handles, seconds: float) -> None:
+    """Keep no image longer than promised, also where no further request comes."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        handles.sweep()
+        forget_unused(seconds)
 
 
 async def _health() -> Response:

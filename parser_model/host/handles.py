@@ -54,7 +54,7 @@ class Handles:
             return None
         handle = secrets.token_urlsafe(24)
         with self._lock:
-            self._sweep()
+            self._drop_expired()
             self._held[handle] = _Held(image, caller, self._clock())
             self._bytes += size
             while self._bytes > self._max_bytes:
@@ -64,7 +64,7 @@ class Handles:
     def get(self, handle: str, caller: str) -> ParsedImage | None:
         """The image of a handle, None when it is gone; another caller's is as good as gone."""
         with self._lock:
-            self._sweep()
+            self._drop_expired()
             held = self._held.get(handle)
             if held is None or held.caller != caller:
                 return None
@@ -72,8 +72,13 @@ class Handles:
             self._held.move_to_end(handle)
             return held.image
 
-    def _sweep(self) -> None:
-        """Drop what has expired; entries are in the order of their last use."""
+    def sweep(self) -> None:
+        """Drop what has expired, though nobody asks for it."""
+        with self._lock:
+            self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        """Entries are in the order of their last use."""
         oldest = self._clock() - self._seconds
         while self._held and next(iter(self._held.values())).used <= oldest:
             self._drop(next(iter(self._held)))

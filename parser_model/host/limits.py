@@ -26,7 +26,8 @@ class Limits:
     upload_seconds : float
         To read a request.
     handle_seconds : float
-        A handle is forgotten when it was not used for so long.
+        A handle, and what the parser remembers of an image, is forgotten when it was not used for
+        so long.
     handle_bytes : int
         Pixels remembered for all handles together; the least recently used go first.
     working_bytes : int

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parser_model.memory import FeatureMemory, content_key
+from parser_model.memory import FeatureMemory, content_key, forget_unused
 
 
 def test_second_request_is_remembered():
@@ -39,3 +39,21 @@ def test_key_tells_shapes_apart():
     row, column = np.zeros((1, 6, 3), np.uint8), np.zeros((6, 1, 3), np.uint8)
     assert content_key(row) != content_key(column)
     assert content_key(row) == content_key(row.copy())
+
+
+def test_what_was_not_used_for_long_is_forgotten():
+    now = [0.0]
+    memory = FeatureMemory[bytes](100, len, clock=lambda: now[0])
+    memory.put("a", b"x" * 10)
+    memory.put("b", b"x" * 10)
+    now[0] = 5
+    assert memory.peek("a")
+    now[0] = 12
+    forget_unused(10)
+    assert memory.held_bytes == 10
+    assert memory.peek("b") is None
+    now[0] = 15
+    forget_unused(10)  # used at 5
+    assert memory.held_bytes == 0
+    memory.put("a", b"y" * 10)
+    assert memory.peek("a") == b"y" * 10
