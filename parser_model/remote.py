@@ -230,13 +230,14 @@ class RemoteParser:
     def _packed(self, image: ParsedImage) -> list[bytes]:
         """The image as it is sent, refused here where the host would refuse it."""
         hello = self._greeted()
-        pixels = image.pixels[..., 0].size
+        arrays = (image.pixels, *image.neighbours)
+        pixels = sum(array[..., 0].size for array in arrays)
         if pixels > hello.most_pixels:
             raise RequestError(
                 f"The image has {pixels / 1e6:.1f} million pixels; the host at {self._host.where} "
                 f"takes at most {hello.most_pixels / 1e6:g} million."
             )
-        parts = [wire.pack_image(array) for array in (image.pixels, *image.neighbours)]
+        parts = [wire.pack_image(array) for array in arrays]
         if sum(map(len, parts)) + wire.MOST_HEADER > hello.most_bytes:
             raise RequestError(f"The image is too large for the host at {self._host.where}.")
         return parts

@@ -42,6 +42,7 @@ from parser_model.types import Parser
 
 LOG = logging.getLogger("parsechat.host")
 _SWEEP_SECONDS = 5.0
+_LARGEST_IMAGES = 4
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
@@ -119,6 +120,7 @@ class _Host:
         self._limits = limits
         self._uploads = Places(2 * limits.waiting)
         self._queue = Places(limits.waiting)
+        self._pixels = Places(_LARGEST_IMAGES * limits.pixels)
         self.engine = engine
 
     async def models(self, request: Request) -> Response:
@@ -146,7 +148,7 @@ class _Host:
                     body = await read_body(request, self._limits)
                 asked = read_request(request.headers.get("content-type", ""), body, self._limits)
                 del body
-                with self._queue.place():
+                with self._queue.place(), self._pixels.place(asked.pixels):
                     async with asyncio.timeout(self._limits.seconds):
                         message = await answer(asked, caller)
                 response = Response(message, media_type=wire.CONTENT_TYPE, headers=_HEADERS)

@@ -139,7 +139,7 @@ class Engine:
         """The image asked about, and what every answer says of it."""
         handle = asked.handle
         if handle is None:
-            image = await run_in_threadpool(read_images, asked.images, self._limits)
+            image = await run_in_threadpool(read_images, asked.images)
             handle = self._handles.put(image, caller)
         else:
             remembered = self._handles.get(handle, caller)

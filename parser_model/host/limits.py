@@ -14,7 +14,8 @@ class Limits:
     body_bytes : int
         Of one request.
     pixels : int
-        Of one image; with its neighbours at most eight times as many.
+        Of an image and its neighbours together. All requests that wait or are at work hold at most
+        four times as many; more are told to come back.
     phrases : int
         In one request.
     phrase_characters : int

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -49,6 +51,8 @@ class Asked:
         Of an image sent before; None when the image comes along.
     images : tuple of bytes
         PNGs: the image and its neighbours.
+    pixels : int
+        That all of them have, as they claim.
     phrases : tuple of str or None
         None when the request has none.
     modality, site : str or None
@@ -58,6 +62,7 @@ class Asked:
 
     handle: str | None
     images: tuple[bytes, ...]
+    pixels: int
     phrases: tuple[str, ...] | None
     modality: str | None
     site: str | None
@@ -121,6 +126,7 @@ def read_request(content_type: str, body: bytes, limits: Limits) -> Asked:
     return Asked(
         handle=handle,
         images=tuple(parts),
+        pixels=_pixels(parts, limits),
         phrases=_phrases(header.get("phrases"), limits),
         modality=_text(header, "modality"),
         site=_text(header, "site"),
@@ -129,29 +135,36 @@ def read_request(content_type: str, body: bytes, limits: Limits) -> Asked:
     )
 
 
-def read_images(pngs: tuple[bytes, ...], limits: Limits) -> ParsedImage:
-    """The image and its neighbours; sizes are checked before anything is decoded.
+def read_images(pngs: tuple[bytes, ...]) -> ParsedImage:
+    """The image and its neighbours, which `read_request` found to be of allowed sizes.
 
     Raises
     ------
     HttpError
     """
+    try:
+        first, *neighbours = (wire.unpack_image(png) for png in pngs)
+    except wire.WireError as error:
+        raise _unreadable(error) from error
+    return ParsedImage(first, tuple(neighbours))
+
+
+def _pixels(pngs: Sequence[bytes], limits: Limits) -> int:
+    """Pixels of all images together, from their headers: nothing is decoded yet."""
     if len(pngs) > 1 + _MOST_NEIGHBOURS:
         raise _bad(f"An image has at most {_MOST_NEIGHBOURS} neighbouring slices.")
     try:
-        for png in pngs:
-            rows, columns = wire.image_size(png)
-            if rows * columns > limits.pixels:
-                raise HttpError(
-                    413,
-                    "too_many_pixels",
-                    f"An image has at most {limits.pixels / 1e6:g} million pixels, not "
-                    f"{rows} x {columns}.",
-                )
-        first, *neighbours = (wire.unpack_image(png) for png in pngs)
+        pixels = sum(math.prod(wire.image_size(png)) for png in pngs)
     except wire.WireError as error:
-        raise _bad(f"The image cannot be read: {error}.") from error
-    return ParsedImage(first, tuple(neighbours))
+        raise _unreadable(error) from error
+    if pixels > limits.pixels:
+        raise HttpError(
+            413,
+            "too_many_pixels",
+            f"An image and its neighbouring slices have at most {limits.pixels / 1e6:g} million "
+            f"pixels together, not {pixels / 1e6:g} million.",
+        )
+    return pixels
 
 
 def _phrases(value: Any, limits: Limits) -> tuple[str, ...] | None:
@@ -183,6 +196,10 @@ def _kind(header: dict[str, Any], name: str, default: wire.Kind) -> wire.Kind:
         if value == kind:
             return kind
     raise _bad(f"The field '{name}' is one of {', '.join(get_args(wire.Kind))}.")
+
+
+def _unreadable(error: wire.WireError) -> HttpError:
+    return _bad(f"The image cannot be read: {error}.")
 
 
 def _bad(sentence: str) -> HttpError:

@@ -33,20 +33,20 @@ class Places:
         return self._taken >= self._count
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place.
+    def place(self, needed: int = 1) -> Iterator[None]:
+        """Hold a place, or as many as are needed.
 
         Raises
         ------
         BusyError
         """
-        if self.full:
+        if self._taken + needed > self._count:
             raise BusyError
-        self._taken += 1
+        self._taken += needed
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken -= needed
 
 
 class Worker:

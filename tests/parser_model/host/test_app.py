@@ -191,7 +191,7 @@ def test_damaged_images_and_messages_are_never_a_bug():
         for place in draw.integers(0, len(whole), draw.integers(1, 5)):
             damaged[place] = draw.integers(0, 256)
         with contextlib.suppress(HttpError):
-            read_images(read_request(wire.CONTENT_TYPE, bytes(damaged), limits).images, limits)
+            read_images(read_request(wire.CONTENT_TYPE, bytes(damaged), limits).images)
 
 
 def test_a_bomb_is_stopped():
