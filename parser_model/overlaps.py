@@ -44,8 +44,9 @@ def without_overlaps(objects: Sequence[Found]) -> list[Found]:
     A pixel claimed by several goes to the one with the highest probability. An object that loses
     more than half of its pixels is dropped.
     """
-    names = {one.target for one in objects if one.target}
-    chosen = [one for one in objects if one.present and not _has_parts(one.target, names)]
+    there = [one for one in objects if one.present]
+    names = {one.target for one in there if one.target}
+    chosen = [one for one in there if not _has_parts(one.target, names)]
     if not chosen:
         return []
     best = np.full(chosen[0].mask.shape, -1, np.float16)
