@@ -91,7 +91,8 @@ class Connection:
                 raise ServiceError(
                     f"The host at {self.where} cannot be reached; is 'parsechat serve' running?"
                 ) from error
-            if status != 503:
+            # A 503 without a sentence is of a proxy that does not reach the host.
+            if status != 429 and not (status == 503 and _sentence(data)):
                 return self._checked(status, data)
             if attempt + 1 < _TRIES_WHEN_BUSY:
                 time.sleep(_pause(headers.get("retry-after"), attempt))
@@ -120,8 +121,18 @@ class Connection:
         sentence = _sentence(data)
         if status in (400, 413) and sentence:
             raise RequestError(sentence)
-        if status == 504:
+        if status == 408:
+            raise ServiceError(
+                f"The request did not arrive at {self.where} in time; try again, with a smaller "
+                "image or over a faster connection."
+            )
+        if status == 504 and sentence:
             raise ServiceError(f"The host at {self.where} took too long; ask for fewer objects.")
+        if status in (502, 503, 504):
+            raise ServiceError(
+                f"The proxy at {self.where} does not reach its host ({status}); is "
+                "'parsechat serve' running there?"
+            )
         if status == 500 and sentence:
             raise ServiceError(f"The host at {self.where} failed: {sentence}")
         raise self.nonsense()

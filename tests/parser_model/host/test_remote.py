@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -281,45 +280,6 @@ def test_a_full_host_is_waited_for_but_not_forever(monkeypatch):
         time.sleep(0.05)
         release.set()
         assert all(answer.result()[0][0].present for answer in (first, second))
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (200, b""),
-        (200, b"<html>hello</html>"),
-        (200, b"{}"),
-        (200, b'{"model": "m", "info": {}, "limits": {}, "recognises": true}'),
-        (200, b"PCM1\xff\xff\xff\xff"),
-        (200, b"x" * 2_000_000),
-        (302, b""),
-        (404, b"no"),
-        (410, b""),
-        (500, b"oops"),
-    ],
-)
-def test_nonsense_is_one_sentence(status, body):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        remote = connect(f"http://127.0.0.1:{server.server_address[1]}", key="")
-        with pytest.raises(ServiceError, match="is no parsechat host"):
-            remote.parse([picture()], ["liver"])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_maps_are_sent_as_wanted():
