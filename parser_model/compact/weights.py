@@ -87,19 +87,25 @@ def load_weights(path: Path) -> CompactWeights:
             if metadata.get("format") != _FORMAT:
                 raise SetupError(f"{path.name} does not hold weights of the compact parser.")
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
-        sizes: dict[str, Any] = json.loads(metadata["config"])
+        sizes: dict[str, Any] = dict(json.loads(metadata["config"]))
         config = CompactConfig(
             **{name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}  # type: ignore[arg-type]
         )
         with blank():
             network = CompactNetwork(config)
         network.load_state_dict(tensors, strict=True, assign=True)
+        weights = CompactWeights(
+            network=network.eval().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            vocabulary=Vocabulary(json.loads(metadata["vocabulary"])),
+            places=tuple(Place(m, s) for m, s in json.loads(metadata["places"])),
+            record=dict(json.loads(metadata["record"])),
+            sha256=file_sha256(path),
+        )
+        if (len(weights.vocabulary), len(weights.places)) != (
+            config.vocabulary_size,
+            config.places,
+        ):
+            raise ValueError("it has not the words and places of its network")
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise SetupError(f"The weights file {path.name} is damaged: {error}") from error
-    return CompactWeights(
-        network=network.eval().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-        vocabulary=Vocabulary(json.loads(metadata["vocabulary"])),
-        places=tuple(Place(m, s) for m, s in json.loads(metadata["places"])),
-        record=json.loads(metadata["record"]),
-        sha256=file_sha256(path),
-    )
+    return weights

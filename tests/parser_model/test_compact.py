@@ -9,7 +9,8 @@ import pytest
 import skimage
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from parser_model import ParsedImage, Parser, Recogniser, RequestError, SetupError, load_parser
 from parser_model.compact.network import CompactConfig, CompactNetwork
@@ -258,6 +259,20 @@ def test_damaged_and_missing_weights_are_said_to_be(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(FILE.read_bytes()[:5000])
     with pytest.raises(SetupError, match="damaged"):
         load_weights(tmp_path / "cut.safetensors")
+
+
+@pytest.mark.parametrize("name", ["config", "vocabulary", "places", "record"])
+@pytest.mark.parametrize("text", [None, "no JSON", "3", "[1]"])
+def test_weights_without_what_belongs_to_them_are_damaged(tiny, tmp_path, name, text):
+    network, words = tiny
+    save_weights(tmp_path / "whole.safetensors", network, words, ontology().places, {"seed": 0})
+    with safe_open(tmp_path / "whole.safetensors", framework="pt") as whole:
+        told = whole.metadata() | {name: text}
+    told = {key: value for key, value in told.items() if value is not None}
+    tensors = load_file(tmp_path / "whole.safetensors")
+    save_file(tensors, tmp_path / "part.safetensors", metadata=told)
+    with pytest.raises(SetupError, match=r"part\.safetensors is damaged"):
+        load_weights(tmp_path / "part.safetensors")
 
 
 def test_words_become_indices():
