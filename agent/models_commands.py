@@ -164,9 +164,12 @@ def calibrate(
         raise RequestError(f"--only is presence or ranges, not '{only}'.")
     if splits and only != "presence":
         raise RequestError("--split is for presence; give --only presence with it.")
-    kept = load_parser(name).info.name
-    of_presence = out / f"{kept}.calibration.json" if out else calibration_file(kept)
-    of_ranges = out / f"{kept}.ranges.json" if out else ranges_file(kept)
+    info = load_parser(name).info
+    kept, sha256 = info.name, info.weights_sha256
+    if sha256 is None:
+        raise RequestError(f"'{name}' has no weights that presence and ranges could belong to.")
+    of_presence = out / f"{kept}.calibration.json" if out else calibration_file(kept, sha256)
+    of_ranges = out / f"{kept}.ranges.json" if out else ranges_file(kept, sha256)
     document: dict[str, Any] = {}
     lines: list[str] = []
     with told_in_words(of_ranges.parent):  # before the work, not after it

@@ -70,12 +70,11 @@ def _compact(precision: str, file: Path) -> Parser:
     from parser_model.compact.parser import CompactParser
     from parser_model.compact.weights import load_weights
     from parser_model.ontology import ontology
-    from parser_model.presence import read_calibration
-    from parser_model.weights_store.places import calibration_file
+    from parser_model.presence import fitted_calibration, read_calibration
 
     weights = load_weights(file)
     # What the user fitted counts before what lies beside the weights.
-    calibration = read_calibration(calibration_file("compact"), weights.sha256)
+    calibration = fitted_calibration("compact", weights.sha256)
     if calibration is None:
         calibration = read_calibration(file.parent / "compact.calibration.json", weights.sha256)
     return CompactParser(weights, ontology(), calibration, precision=precision)

@@ -223,6 +223,18 @@ def read_calibration(
     return calibration if fits else None
 
 
+def fitted_calibration(
+    name: str, weights_sha256: str, names: Sequence[str] = EVIDENCE
+) -> Calibration | None:
+    """What the user fitted for these weights of a parser, or None; see `read_calibration`."""
+    # Imported here because reading settings is slow to import.
+    from parser_model.weights_store.places import calibration_files
+
+    files = calibration_files(name, weights_sha256)
+    found = (read_calibration(file, weights_sha256, names) for file in files)
+    return next((one for one in found if one is not None), None)
+
+
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write a calibration as JSON; it appears only when it is complete."""
     unfinished = path.with_name(path.name + ".part")

@@ -215,12 +215,16 @@ def write_ranges(path: Path, calibration: RangeCalibration) -> None:
     unfinished.replace(path)
 
 
-def ranges_file(name: str) -> Path:
-    """Where a parser's ranges are kept when the user fits them: beside its presence."""
-    # Imported here because reading settings is slow to import, and measuring needs none.
-    from parser_model.weights_store.places import calibration_file
+def ranges_file(name: str, weights_sha256: str) -> Path:
+    """Where ranges are kept when the user fits them: beside the presence of the same weights."""
+    return _ranges_files(name, weights_sha256)[0]
 
-    return calibration_file(name).with_suffix(".ranges.json")
+
+def _ranges_files(name: str, weights_sha256: str) -> list[Path]:
+    # Imported here because reading settings is slow to import, and measuring needs none.
+    from parser_model.weights_store.places import calibration_files
+
+    return [file.with_suffix(".ranges.json") for file in calibration_files(name, weights_sha256)]
 
 
 @lru_cache(maxsize=16)
@@ -234,7 +238,7 @@ def ranges_of(weights_sha256: str | None) -> RangeCalibration | None:
     """
     if weights_sha256 is None:
         return None
-    fitted = (ranges_file(name) for name in PARSERS)
+    fitted = (file for name in PARSERS for file in _ranges_files(name, weights_sha256))
     for path in (*fitted, WEIGHTS / "compact.ranges.json"):
         if (found := read_ranges(path, weights_sha256)) is not None:
             return found

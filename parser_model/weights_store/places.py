@@ -2,9 +2,10 @@
 
 ::
 
-    HOME/models/NAME/              installed weights, complete or not there at all
-    HOME/downloads/                what a download has got so far
-    HOME/calibrations/NAME.json    presence, fitted by the user
+    HOME/models/NAME/                       installed weights, complete or not there at all
+    HOME/downloads/                         what a download has got so far
+    HOME/calibrations/NAME-SHA256.json      presence, fitted by the user for weights whose hash
+                                            begins so; ranges of sizes beside it, .ranges.json
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parser_model.errors import SetupError
+
+_DIGITS = 12
 
 
 def cache_folder() -> Path:
@@ -72,9 +75,15 @@ def downloads_folder() -> Path:
     return home() / "downloads"
 
 
-def calibration_file(name: str) -> Path:
-    """Where a parser's presence calibration is kept when the user fits one."""
-    return home() / "calibrations" / f"{name}.json"
+def calibration_file(name: str, weights_sha256: str) -> Path:
+    """Where presence is kept when the user fits it for these weights of a parser."""
+    return home() / "calibrations" / f"{name}-{weights_sha256[:_DIGITS]}.json"
+
+
+def calibration_files(name: str, weights_sha256: str) -> tuple[Path, ...]:
+    """Where it may be: there, or as all weights of a parser shared one file before."""
+    file = calibration_file(name, weights_sha256)
+    return file, file.with_name(f"{name}.json")
 
 
 @contextmanager

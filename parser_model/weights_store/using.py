@@ -13,9 +13,9 @@ from parser_model.biomedparse.postprocess import read_distributions
 from parser_model.errors import SetupError
 from parser_model.intensities import Preparation
 from parser_model.loading import load_parser
-from parser_model.presence import read_calibration
+from parser_model.presence import fitted_calibration
 from parser_model.types import Parser, Recognised, Recogniser
-from parser_model.weights_store.places import calibration_file, model_folder
+from parser_model.weights_store.places import model_folder
 from parser_model.weights_store.record import installed
 from parser_model.weights_store.sources import SOURCES
 
@@ -56,9 +56,7 @@ def load_biomedparse(
         config=source.config,
         # Known since the installation; hashing 1.4 GB would take longer than loading them.
         weights_sha256=record.weights_sha256,
-        calibration=read_calibration(
-            calibration_file(source.name), record.weights_sha256, BIOMEDPARSE_EVIDENCE
-        ),
+        calibration=fitted_calibration(source.name, record.weights_sha256, BIOMEDPARSE_EVIDENCE),
         distributions=read_distributions(table) if table.is_file() else None,
         recognise=_by_the_bundled_parser,
     )

@@ -188,7 +188,7 @@ def test_fitted_ranges_are_kept(run, data, blurred, tmp_path, monkeypatch):
     code, out, _ = run(*calibrate, "--json")
     document = json.loads(out)["ranges"]
     assert code == 0
-    assert document["file"] == str(ranges_file("blurred"))
+    assert document["file"] == str(ranges_file("blurred", "ab" * 32))
     assert document["cross_fitted"]["area"]["CT"]["objects"] == 30
     kept = ranges_of("ab" * 32)
     assert kept is not None

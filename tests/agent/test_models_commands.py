@@ -232,7 +232,8 @@ def test_parsing_works_offline_and_presence_is_null_until_it_is_calibrated(
 
 def test_a_calibration_of_other_weights_is_not_borrowed(run, here, labelled):
     assert run("models", "calibrate", "biomedparse", "--data", labelled)[0] == 0
-    path = calibration_file("biomedparse")
+    sha256 = str(load_parser("biomedparse").info.weights_sha256)
+    path = calibration_file("biomedparse", sha256)
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "weights_sha256": "0" * 64}))
     loading._biomedparse.cache_clear()

@@ -10,9 +10,11 @@ from parser_model.presence import (
     EVIDENCE,
     balanced,
     fit_calibration,
+    fitted_calibration,
     read_calibration,
     write_calibration,
 )
+from parser_model.weights_store.places import calibration_file
 
 
 @pytest.fixture
@@ -113,6 +115,25 @@ def test_calibration_of_other_weights_is_not_borrowed(table, tmp_path):
     assert read_calibration(tmp_path / "c.json", "mine") == fitted
     assert read_calibration(tmp_path / "c.json", "other") is None
     assert read_calibration(tmp_path / "none.json", "mine") is None
+
+
+def test_fits_for_several_weights_of_a_parser_are_kept_beside_each_other(
+    table, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PARSECHAT_HOME", str(tmp_path))
+    (tmp_path / "calibrations").mkdir()
+    fits = {
+        sha256: fit_calibration(*table, name=sha256[:2], weights_sha256=sha256, fitted_on="x")
+        for sha256 in ("ab" * 32, "cd" * 32, "ef" * 32)
+    }
+    for sha256 in ("ab" * 32, "cd" * 32):
+        write_calibration(calibration_file("compact", sha256), fits[sha256])
+    # As it was kept before: one file for all.
+    write_calibration(tmp_path / "calibrations" / "compact.json", fits["ef" * 32])
+    for sha256, fitted in fits.items():
+        assert fitted_calibration("compact", sha256) == fitted
+    assert fitted_calibration("compact", "00" * 32) is None
+    assert fitted_calibration("biomedparse", "ab" * 32) is None
 
 
 def test_damaged_file_is_said_to_be_damaged(tmp_path):

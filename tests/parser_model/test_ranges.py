@@ -203,9 +203,14 @@ def test_what_the_user_fitted_is_found_by_the_weights(tmp_path, monkeypatch, kep
     assert ranges_of(SHA) is None
     assert ranges_of(None) is None
     ranges_of.cache_clear()
-    ranges_file("biomedparse").parent.mkdir()
-    write_ranges(ranges_file("biomedparse"), kept)
-    assert ranges_of(SHA) is not None
+    ranges_file("biomedparse", SHA).parent.mkdir()
+    write_ranges(ranges_file("biomedparse", SHA), kept)
+    other = replace(kept, weights_sha256="cd" * 32)
+    write_ranges(ranges_file("biomedparse", other.weights_sha256), other)
+    before = replace(kept, weights_sha256="ef" * 32)  # as it was kept before: one file for all
+    write_ranges(tmp_path / "calibrations" / "biomedparse.ranges.json", before)
+    for one in (kept, other, before):
+        assert ranges_of(one.weights_sha256) == one
     ranges_of.cache_clear()
 
 
