@@ -32,6 +32,7 @@ class _Hello:
     info: ParserInfo
     recognises: bool
     finds: bool
+    stacks: bool
     most_bytes: int
     most_pixels: int
     most_phrases: int
@@ -200,6 +201,8 @@ class RemoteParser:
         self, path: str, image: ParsedImage, fields: dict[str, Any], objects: int
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Ask for so many objects in an image, with its handle where there is one."""
+        if image.stack_size > 1 and self._greeted().stacks:
+            fields = {**fields, "stack_size": image.stack_size}
         key = _image_key(image)
         with self._lock:
             handle = self._handles.get(key)
@@ -281,6 +284,7 @@ class RemoteParser:
                 info=answers.unpack_info(said["info"]),
                 recognises=bool(said["recognises"]),
                 finds=bool(said.get("finds", False)),
+                stacks=bool(said.get("stacks", False)),
                 most_bytes=limits["body_bytes"],
                 most_pixels=limits["pixels"],
                 most_phrases=max(1, int(said["limits"]["phrases"])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Engine:
             "info": self._info,
             "recognises": isinstance(self._parser, Recogniser),
             "finds": isinstance(self._parser, FindsEverything),
+            "stacks": True,  # hosts before this refuse the field stack_size
             "limits": {
                 "body_bytes": limits.body_bytes,
                 "pixels": limits.pixels,
@@ -146,7 +148,7 @@ class Engine:
             if remembered is None:
                 raise HttpError(410, "gone", "This handle is not known any more; send the image.")
             image = remembered
-        return image, {
+        return replace(image, stack_size=asked.stack_size), {
             "model": self.model,
             "handle": handle,
             "expires_in": self._limits.handle_seconds,
@@ -186,5 +188,5 @@ class Engine:
 
 
 def _bare(image: ParsedImage) -> NDArray[np.uint8] | ParsedImage:
-    """The plain pixels of an image without neighbours: every parser takes those."""
-    return image if image.neighbours else image.pixels
+    """The plain pixels of an image that stands alone: every parser takes those."""
+    return image if image.neighbours or image.stack_size > 1 else image.pixels

@@ -15,7 +15,7 @@ from parser_model.host.limits import Limits
 from parser_model.types import ParsedImage
 
 _MOST_NEIGHBOURS = 8
-_FIELDS = {"handle", "phrases", "modality", "site", "probability", "absent"}
+_FIELDS = {"handle", "phrases", "modality", "site", "probability", "absent", "stack_size"}
 
 
 class HttpError(Exception):
@@ -56,6 +56,8 @@ class Asked:
     phrases : tuple of str or None
         None when the request has none.
     modality, site : str or None
+    stack_size : int
+        See `ParsedImage`.
     present, absent : {"none", "uint8", "float16"}
         How probability maps are wanted, of present and of other objects.
     """
@@ -66,6 +68,7 @@ class Asked:
     phrases: tuple[str, ...] | None
     modality: str | None
     site: str | None
+    stack_size: int
     present: wire.Kind
     absent: wire.Kind
 
@@ -130,6 +133,7 @@ def read_request(content_type: str, body: bytes, limits: Limits) -> Asked:
         phrases=_phrases(header.get("phrases"), limits),
         modality=_text(header, "modality"),
         site=_text(header, "site"),
+        stack_size=_stack_size(header),
         present=_kind(header, "probability", "none"),
         absent=_kind(header, "absent", "none"),
     )
@@ -187,6 +191,13 @@ def _text(header: dict[str, Any], name: str) -> str | None:
     value = header.get(name)
     if value is not None and (not isinstance(value, str) or not value or len(value) > 200):
         raise _bad(f"The field '{name}' is a short text.")
+    return value
+
+
+def _stack_size(header: dict[str, Any]) -> int:
+    value = header.get("stack_size", 1)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _bad("The field 'stack_size' is how many images are asked about, at least one.")
     return value
 
 

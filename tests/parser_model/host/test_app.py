@@ -148,6 +148,8 @@ BIG = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
         (wire.pack_message({"phrases": ["x"], "handle": "h"}, [PNG]), (400, "bad_request")),
         (wire.pack_message({"phrases": ["x"], "site": 3}, [PNG]), (400, "bad_request")),
         (wire.pack_message({"phrases": ["x"], "probability": 3}, [PNG]), (400, "bad_request")),
+        (wire.pack_message({"phrases": ["x"], "stack_size": 0}, [PNG]), (400, "bad_request")),
+        (wire.pack_message({"phrases": ["x"], "stack_size": "9"}, [PNG]), (400, "bad_request")),
         (wire.pack_message({"phrases": ["x"] * 51}, [PNG]), (413, "too_many_phrases")),
         (wire.pack_message({"phrases": ["x" * 1001]}, [PNG]), (413, "phrase_too_long")),
         (wire.pack_message({"phrases": ["x"]}, [PNG] * 10), (400, "bad_request")),

@@ -24,6 +24,8 @@ from parser_model import (
     SetupError,
     load_parser,
 )
+from parser_model.host import requests
+from parser_model.host.engine import Engine
 from parser_model.host.limits import Limits
 from parser_model.remote import RemoteParser
 from parser_model.types import finder_of
@@ -107,6 +109,36 @@ def test_neighbouring_slices_belong_to_the_image():
         True,
         False,
     ]
+
+
+class Stacked(Boxes):
+    """The scripted parser, noting of how large a stack each image was said to be."""
+
+    def __init__(self) -> None:
+        super().__init__({"liver": [(10, 12, 40, 50)]})
+        self.stacks: list[int] = []
+
+    def parse(self, images, prompts, *, modality=None, site=None):
+        self.stacks += [i.stack_size if isinstance(i, ParsedImage) else 1 for i in images]
+        return super().parse(images, prompts, modality=modality, site=site)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_host_is_told_how_many_slices_follow_unless_it_is_too_old_to_know(old, monkeypatch):
+    if old:
+        models = Engine.models
+        monkeypatch.setattr(
+            Engine, "models", lambda self: {k: v for k, v in models(self).items() if k != "stacks"}
+        )
+        monkeypatch.setattr(requests, "_FIELDS", requests._FIELDS - {"stack_size"})
+    parser = Stacked()
+    with host(parser) as served:
+        remote = client(served)
+        remote.parse([ParsedImage(picture(1), stack_size=300)], ["liver"])
+        remote.parse([ParsedImage(picture(1), stack_size=300)], ["spleen"])  # by its handle
+        remote.parse([picture(1)], ["liver"])  # the same picture, but of no stack
+    assert parser.stacks == ([1, 1, 1] if old else [300, 300, 1])
+    assert sum(size > 2000 for path, size in served.requests if path == "/v1/parse") == 1
 
 
 def test_an_expired_handle_is_replaced_unnoticed():
