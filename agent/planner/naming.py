@@ -7,65 +7,36 @@ lung what "is there fluid in the lung?" asks for.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from agent.planner import words
+from agent.planner.plain_words import OTHER_TIMES, makes_another
+from agent.planner.spans import (
+    DETERMINERS,
+    JOINS,
+    Name,
+    Resolve,
+    Word,
+    lower_case,
+    phrase_of,
+    skip_determiners,
+    words_in,
+)
+from agent.planner.widening import AROUND, PARTS, widened
 from parser_model.ontology import Ontology
 from parser_model.wording import words_of
 
 _LONGEST = 12
-_DETERMINERS = frozenset(["the", "a", "an", "this", "his", "her", "their", "its", "each", "both"])
-_JOINS = frozenset(["and", "or", "vs", "versus"])
-_SIDES = """
-left right upper lower anterior posterior superior inferior medial lateral proximal distal inner
-outer middle central peripheral apical basal dorsal ventral cortical medullary
-"""
-_PLACED = frozenset(_SIDES.split())
-"""What stands before a name and makes it one of several, or a part."""
-_PARTS = """
-lobe lobes head tail body neck apex base tip pole poles half horn horns cortex medulla wall walls
-quadrant root segment
-"""
-_PART = frozenset(_PARTS.split())
-_PART_AFTER = _PART - {"segment", "head", "body", "half"}  # "the liver: segment it"
-_WHERE_IN_IMAGE = re.compile(
-    r"(?:on|at|in) (?:the|its|his|her) (?:left|right|top|bottom|upper|lower)(?: left| right)?"
-    r"(?: side| half| part| third| quadrant| corner)?(?=$| of | and | than | in )"
-)
-"""What after a name makes it one of several: not of what "is the lesion on the left or right?"."""
-_ASKS_WHERE = frozenset(["is", "are", "was", "were", "does", "do"])
 _COMPARING = frozenset(["larger", "bigger", "smaller", "wider", "longer", "thicker", "thinner"])
-_TIMES = "last previous prior earlier first baseline time normal usual average"
-_OTHER_TIMES = frozenset(_TIMES.split())
-"""What a size is compared with that is no object."""
 _LONGEST_UNKNOWN = 3
-_SAYS_MORE = _JOINS | {"is", "are", "was", "were", "than", "with", "how", "what", "which", "much"}
+_SAYS_MORE = JOINS | {"is", "are", "was", "were", "than", "with", "how", "what", "which", "much"}
 """Words of a question that no description of an object goes across."""
-_WHERE = frozenset(["in", "on", "within", "inside", "around", "near", "behind", "beside", "under"])
-_BEFORE_A_THING = _DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
-
-Resolve = Callable[[Sequence[str]], str | None]
-
-
-class _Word(NamedTuple):
-    """A word of the question, and whether the sentence goes on after it without a break."""
-
-    text: str
-    goes_on: bool
-
-    @property
-    def lower(self) -> str:
-        return self.text.lower()
-
-
-class _Name(NamedTuple):
-    """A stretch of words, and what it is a name of; None for an object nobody knows."""
-
-    start: int
-    end: int
-    target: str | None
+_NOTHING_MORE = "visible shown seen displayed located situated inside within outline all patient"
+_ADDS_NOTHING = words.FILLERS.union(_NOTHING_MORE.split())
+"""Beside a name: of "the spleen visible" and "outline the spleen" the object is the spleen."""
+_WHERE = AROUND | {"in", "on", "within", "inside"}
+_HAVING = frozenset(["have", "has", "contain", "contains", "show", "shows"])
+_BEFORE_A_THING = DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
 
 
 def find_phrases(
@@ -83,7 +54,7 @@ def find_phrases(
     list of (int, str)
         Word position and the user's own words.
     """
-    text = _words(question)
+    text = words_in(question)
 
     def resolve(span: Sequence[str]) -> str | None:
         phrase = " ".join(span)
@@ -94,16 +65,17 @@ def find_phrases(
         return None if _holds_name(span, target, ontology, modality) else target
 
     known = _joined(text, _known(text, resolve), ontology)
-    named = [_whole(text, name, known) for name in known]
-    named = [_sought_in(text, name, named) or name for name in named]
+    named = [widened(text, name, known, resolve) for name in known]
+    named = [
+        _sought_in(text, name, named) or _sought_of(text, name, named) or name for name in named
+    ]
     found = [(n.start, _told(text, n, ontology)) for n in named]
     sharing = [n for one in named for n in _sharing_its_noun(text, one, known, resolve)]
     found += [(name.start, name.target) for name in sharing if name.target]
     named += sharing
     for name in named:
-        found += [
-            (start, _phrase(text, start, end)) for start, end in _unknown_beside(text, name, named)
-        ]
+        beside = _unknown_beside(text, name, named)
+        found += [(start, phrase_of(text, start, end)) for start, end in beside]
     return sorted(set(found))
 
 
@@ -121,23 +93,10 @@ def _holds_name(
     return any(one is not None and one.target == target for one in named)
 
 
-def _words(question: str) -> list[_Word]:
-    found = list(re.finditer(r"[^\W_]+", question))
-    ends = [*(word.start() for word in found[1:]), len(question)]
-    return [
-        _Word(word.group(), end < len(question) and not question[word.end() : end].strip(" -'’"))
-        for word, end in zip(found, ends, strict=True)
-    ]
-
-
-def _phrase(text: Sequence[_Word], start: int, end: int) -> str:
-    return " ".join(word.text for word in text[start:end])
-
-
-def _known(text: Sequence[_Word], resolve: Resolve) -> list[_Name]:
+def _known(text: Sequence[Word], resolve: Resolve) -> list[Name]:
     """Known names, none inside another, longest first."""
     taken = [False] * len(text)
-    found: list[_Name] = []
+    found: list[Name] = []
     for length in range(min(_LONGEST, len(text)), 0, -1):
         for start in range(len(text) - length + 1):
             end = start + length
@@ -151,15 +110,15 @@ def _known(text: Sequence[_Word], resolve: Resolve) -> list[_Name]:
                 continue
             if _joins_two(span, target, resolve):
                 continue
-            found.append(_Name(start, end, target))
+            found.append(Name(start, end, target))
             taken[start:end] = [True] * length
     return found
 
 
-def _joined(text: Sequence[_Word], known: Sequence[_Name], ontology: Ontology) -> list[_Name]:
+def _joined(text: Sequence[Word], known: Sequence[Name], ontology: Ontology) -> list[Name]:
     """The names, two of which may be one that nobody knows: "liver tumor", "tumor cells"."""
 
-    def one_thing(a: _Name, b: _Name) -> bool:
+    def one_thing(a: Name, b: Name) -> bool:
         follows = a.end == b.start and text[a.end - 1].goes_on
         if not follows or a.target is None or b.target is None:
             return False
@@ -167,10 +126,10 @@ def _joined(text: Sequence[_Word], known: Sequence[_Name], ontology: Ontology) -
             return ontology.is_many(b.target)
         return ontology.is_lesion(b.target) and not ontology.is_many(a.target)
 
-    found: list[_Name] = []
+    found: list[Name] = []
     for name in sorted(known):
         if found and one_thing(found[-1], name):
-            found[-1] = _Name(found[-1].start, name.end, None)
+            found[-1] = Name(found[-1].start, name.end, None)
         else:
             found.append(name)
     return found
@@ -178,11 +137,11 @@ def _joined(text: Sequence[_Word], known: Sequence[_Name], ontology: Ontology) -
 
 def _says_less(span: Sequence[str], target: str, resolve: Resolve) -> bool:
     """True where a part of the words names the same: of "the polyp in this image" one word does."""
-    lower = [word.lower() for word in span]
+    lower = [lower_case(word) for word in span]
     shorter = [span[:i] for i, word in enumerate(lower) if word in words.PLACE_JOINERS]
-    if lower[0] in words.FILLERS:
+    if lower[0] in _ADDS_NOTHING:
         shorter.append(span[1:])
-    if lower[-1] in words.FILLERS:
+    if lower[-1] in _ADDS_NOTHING:
         shorter.append(span[:-1])
     return any(not part or resolve(part) == target for part in shorter)
 
@@ -192,79 +151,58 @@ def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:
     for position, word in enumerate(span):
         if word.lower() in ("and", "or"):
             before, after = span[:position], resolve(span[position + 1 :])
-            parts = all(one.lower() in _PART for one in before)  # "body and tail of ..."
+            parts = all(one.lower() in PARTS for one in before)  # "body and tail of ..."
             return after == target != resolve(before) and not parts
     return False
 
 
-def _whole(text: Sequence[_Word], name: _Name, known: Sequence[_Name]) -> _Name:
-    """A name with the words around it that make it a part of its object, or one of several."""
-    start, end, target = name
-    start = _with_places(text, start, known)
-    if end < len(text) and text[end - 1].goes_on and text[end].lower in _PART_AFTER:
-        end += 1
-    of = start - 1
-    if of >= 0 and text[of].lower in _DETERMINERS:
-        of -= 1
-    if of >= 1 and text[of].lower == "of" and text[of - 1].lower in _PART:
-        start = _with_places(text, of - 1, known)
-    end += _words_of_where(text, end)
-    return _Name(start, end, target if (start, end) == name[:2] else None)
-
-
-def _words_of_where(text: Sequence[_Word], end: int) -> int:
-    """How many words after a name say which one of several is meant ("on the left")."""
-    if end == len(text) or not text[end - 1].goes_on or text[0].lower in _ASKS_WHERE:
-        return 0
-    stop = next((i for i in range(end, len(text)) if not text[i].goes_on), len(text) - 1)
-    said = _WHERE_IN_IMAGE.match(" ".join(word.lower for word in text[end : stop + 1]))
-    return len(said.group().split()) if said else 0
-
-
-def _with_places(text: Sequence[_Word], start: int, known: Sequence[_Name]) -> int:
-    """Where a name begins with the words of place before it."""
-    while start and text[start - 1].lower in _PLACED and text[start - 1].goes_on:
-        if any(other.start < start <= other.end for other in known):
-            break
-        start -= 1
-    return start
-
-
-def _sought_in(text: Sequence[_Word], name: _Name, named: Sequence[_Name]) -> _Name | None:
+def _sought_in(text: Sequence[Word], name: Name, named: Sequence[Name]) -> Name | None:
     """The unknown thing that is sought in what a name names."""
-    where = name.start - 1
-    if where >= 0 and text[where].lower in _DETERMINERS:
-        where -= 1
+    where = skip_determiners(text, name.start - 1)
     if where < 2 or text[where].lower not in _WHERE or not text[where - 1].goes_on:
         return None
     for start in range(where - 1, max(0, where - 1 - _LONGEST_UNKNOWN), -1):
         if any(other.start <= start < other.end for other in named):
             return None
         if text[start - 1].lower in _BEFORE_A_THING and _may_be_a_thing(text[start:where]):
-            return _Name(start, where, None)
+            return Name(start, where, None)
+    return None
+
+
+def _sought_of(text: Sequence[Word], name: Name, named: Sequence[Name]) -> Name | None:
+    """The unknown thing that what a name names is asked to have: "has the tumor a capsule?"."""
+    has = name.end
+    if has + 1 >= len(text) or text[has].lower not in _HAVING or not text[has].goes_on:
+        return None
+    start = has + 1
+    while start < len(text) - 1 and text[start].lower in _BEFORE_A_THING:
+        start += 1
+    for end in range(start + 1, min(len(text), start + _LONGEST_UNKNOWN) + 1):
+        if any(other.holds(end - 1) for other in named) or not makes_another(text[end - 1].lower):
+            return None
+        if not text[end - 1].goes_on or not makes_another(text[end].lower):
+            return Name(start, end, None)
     return None
 
 
 def _sharing_its_noun(
-    text: Sequence[_Word], name: _Name, known: Sequence[_Name], resolve: Resolve
-) -> list[_Name]:
+    text: Sequence[Word], name: Name, known: Sequence[Name], resolve: Resolve
+) -> list[Name]:
     """The benign one of "benign and malignant tumors"."""
-    join = name.start - 1
-    if join >= 0 and text[join].lower in _DETERMINERS:
-        join -= 1
-    if join < 1 or text[join].lower not in _JOINS or name.end - name.start < 2:
+    join = skip_determiners(text, name.start - 1)
+    if join < 1 or text[join].lower not in JOINS or name.end - name.start < 2:
         return []
     first = join - 1
     if any(other.start <= first < other.end for other in known):
         return []
     target = resolve([text[first].text, *(w.text for w in text[name.start + 1 : name.end])])
     its_own = target not in (None, name.target) and text[first].lower in words_of(target or "")
-    return [_Name(first, join, target)] if its_own else []
+    return [Name(first, join, target)] if its_own else []
 
 
-def _told(text: Sequence[_Word], name: _Name, ontology: Ontology) -> str:
+def _told(text: Sequence[Word], name: Name, ontology: Ontology) -> str:
     """The user's own words; of a Chinese sentence, which has no spaces, the name alone."""
-    phrase = _phrase(text, name.start, name.end)
+    phrase = phrase_of(text, name.start, name.end)
     if name.target is None:
         return phrase
     names = (one for one in ontology.chinese_names(name.target) if one in phrase)
@@ -272,18 +210,16 @@ def _told(text: Sequence[_Word], name: _Name, ontology: Ontology) -> str:
 
 
 def _unknown_beside(
-    text: Sequence[_Word], name: _Name, named: Sequence[_Name]
+    text: Sequence[Word], name: Name, named: Sequence[Name]
 ) -> list[tuple[int, int]]:
     """Things with an article that are joined to a name or compared with it, unknown as they are."""
     found = []
-    join = name.start - 1
-    if join >= 0 and text[join].lower in _DETERMINERS:
-        join -= 1
+    join = skip_determiners(text, name.start - 1)
     if join > 2 and text[join].lower == "than" and text[join - 1].lower in _COMPARING:
         join -= 1
-    if join > 1 and text[join].lower in _JOINS | _COMPARING:
+    if join > 1 and text[join].lower in JOINS | _COMPARING:
         for start in range(join - 1, max(0, join - 1 - _LONGEST_UNKNOWN), -1):
-            if text[start - 1].lower in _DETERMINERS and _may_be_a_thing(text[start:join]):
+            if text[start - 1].lower in DETERMINERS and _may_be_a_thing(text[start:join]):
                 found.append((start, join))
                 break
     join = name.end
@@ -291,8 +227,8 @@ def _unknown_beside(
         join += 1
     if (
         join + 2 < len(text)
-        and text[join].lower in _JOINS | {"than"}
-        and (text[join + 1].lower in _DETERMINERS)
+        and text[join].lower in JOINS | {"than"}
+        and (text[join + 1].lower in DETERMINERS)
     ):
         start = join + 2
         for end in range(start + 1, min(len(text), start + _LONGEST_UNKNOWN) + 1):
@@ -306,9 +242,9 @@ def _unknown_beside(
     ]
 
 
-def _may_be_a_thing(span: Sequence[_Word]) -> bool:
+def _may_be_a_thing(span: Sequence[Word]) -> bool:
     """Whether words may name an object, and are none of the words that questions are made of."""
-    common = words.FILLERS | words.MEASURES | words.NO_NAMES | _DETERMINERS | _JOINS | _OTHER_TIMES
+    common = words.FILLERS | words.MEASURES | words.NO_NAMES | DETERMINERS | JOINS | OTHER_TIMES
     if any(word.lower in common or word.text.isdigit() for word in span):
         return False
     phrase = " ".join(word.text for word in span)

@@ -96,7 +96,8 @@ NO_DIAGNOSIS = any_of(
 """After these "the breast cancer" is a thing to measure, and no question whether it is one."""
 ABNORMAL = any_of(
     "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
-    "abnormalit\\w+", "patholog(?:y|ies)", "is there (?:any|some)thing (?:in|on|inside|within)",
+    "abnormalit\\w+", "patholog(?:y|ies)", "is there (?:any|some)thing (?:in|on|inside|within|"
+    "around|near|behind|beside|next to|outside|between)",
 )  # fmt: skip
 TREATMENT = any_of(
     "dose", "dosage", "dosing", "medicat\\w+", "drugs?", "treat\\w*", "therap\\w+", "surg\\w+",

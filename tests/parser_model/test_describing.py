@@ -7,6 +7,7 @@ import pytest
 
 from parser_model.describing import Describer, stem
 from parser_model.ontology import ontology
+from tests.never_mapped import BEGINNINGS, BESIDE_ANOTHER, DESCRIBED, ONLY_SOUNDS_LIKE
 
 LEXICON = tomllib.loads(resources.files("parser_model").joinpath("lexicon.toml").read_text("utf-8"))
 
@@ -45,76 +46,18 @@ def test_what_an_object_is_or_does_names_it(phrase, modality, target):
     assert ontology().resolve(phrase, modality) == target
 
 
-@pytest.mark.parametrize(
-    "beginning",
-    [
-        *("the wall of", "the stone in", "the artery of", "the fat around", "the lining of"),
-        *("the fluid beside", "half of", "the edge of", "a cyst in", "the duct from"),
-        *("the muscle behind", "the roof of", "the nerve to", "cancer of", "the shadow of"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("phrase", "modality"),
-    [
-        ("the organ that holds urine", "CT"),
-        ("the bag that stores bile", "CT"),
-        ("the gland that makes insulin", "CT"),
-        ("the sac where food is digested", "CT"),
-        ("the chamber that pumps blood to the lungs", "MRI"),
-        ("the tunnel of the spinal cord", "MRI"),
-        ("the cushion between the vertebrae", "MRI"),
-        ("the spot where the optic nerve leaves the eye", "fundus"),
-        ("the head of the unborn baby", "ultrasound"),
-    ],
-)
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize(("phrase", "modality"), DESCRIBED)
 def test_what_is_of_or_beside_a_described_object_is_not_it(beginning, phrase, modality):
     assert ontology().resolve(f"{beginning} {phrase}", modality) is None
 
 
-@pytest.mark.parametrize(
-    ("phrase", "modality"),
-    [
-        ("the spleen next to the kidney of the organ", "CT"),
-        ("the bone between the cushions of the spine", "MRI"),
-        ("the chamber that receives blood from the body", "MRI"),  # the right atrium
-        ("the tube that carries urine", "CT"),
-        ("the gland that makes thyroid hormone", "CT"),
-        ("the internal artery of the neck that feeds the brain", "ultrasound"),
-        ("the innermost layer of the retina", "OCT"),
-        ("the inner nuclear layer of the retina", "OCT"),
-        ("mucus in the gland", "pathology"),
-        ("the lumen of the tubular gland", "pathology"),
-        ("brain around the tumor", "MRI-FLAIR"),
-        ("gut growth", None),
-        ("膀胱里的尿液", "CT"),
-        ("肝脏里的胆汁", "CT"),
-        ("肾上方的腺体", "CT"),
-        ("the organ", "CT"),
-        ("a structure in the body", None),
-    ],
-)
+@pytest.mark.parametrize(("phrase", "modality"), ONLY_SOUNDS_LIKE)
 def test_what_only_sounds_like_a_description_is_refused(phrase, modality):
     assert ontology().resolve(phrase, modality) is None
 
 
-@pytest.mark.parametrize(
-    ("phrase", "modality"),
-    [
-        ("bright area around the optic disc", "fundus"),
-        ("bright area encircling the optic disc", "fundus"),
-        ("tissue behind the light-sensitive layer of the eye", "OCT"),
-        ("space between the vertebrae", "MRI"),
-        ("chamber above the chamber that pumps blood to the lungs", "MRI"),
-        ("organ behind the organ that holds urine", "CT"),
-        ("organ inside the organ that digests food", "CT"),
-        ("gland behind the gland that makes insulin", "CT"),
-        ("growth under the bowel lining", "endoscope"),
-        ("layer below the layer of rods and cones cells", "OCT"),
-        ("bone behind the spine", "MRI"),
-        ("skin around the mole", "dermoscopy"),
-        ("blood around the brain", "CT"),
-    ],
-)
+@pytest.mark.parametrize(("phrase", "modality"), BESIDE_ANOTHER)
 def test_where_a_thing_is_does_not_make_it_what_it_is_beside(phrase, modality):
     assert ontology().resolve(phrase, modality) is None
 

@@ -4,6 +4,7 @@ import pytest
 
 from parser_model import RequestError
 from parser_model.ontology import Ontology, covers, ontology, words_of
+from tests.never_mapped import NEVER_MAPPED, OF_ANOTHER_SITE
 
 
 @pytest.mark.parametrize(
@@ -74,35 +75,12 @@ def test_chinese_needs_no_spaces(phrase, target):
     assert ontology().resolve(phrase) == target
 
 
-@pytest.mark.parametrize(
-    "phrase",
-    [
-        *("spaceship", "", "???", "heart", "livre", "the", "🫀", "x" * 500, "liver " * 200),
-        *("water on the brain", "womb", "gut growth", "air sacs", "adrenal gland", "bowel"),
-        *("left atrium of the spine", "right atrium", "superior vena cava", "red blood cell"),
-        *("body of the pancreas", "left lobe of the liver", "hepatic vein", "gastric polyp"),
-        *("left ventricular mass", "right ventricular wall", "left atrial appendage", "cell wall"),
-        *("left side of the heart", "brain tissue", "vertebral artery", "optic nerve fiber layer"),
-        *("cup to disc ratio", "left", "both sides", "organ", "blood", "spinal nerve", "skull"),
-        *("liver and spleen", "tumour in the left kidney", "disc herniation", "nasal polyp"),
-        *("飞船", "的", "CT", "心脏", "右心房", "肾上腺", "动脉瘤", "胸腺", "颈内动脉", "上腔静脉"),
-        *("椎间盘突出", "左肺上叶", "左肾肿瘤", "肝脏和脾脏", "甲状腺", "肾囊肿"),
-        "肝臓",  # Japanese writes it with another character, and is not read here
-    ],
-)
+@pytest.mark.parametrize("phrase", NEVER_MAPPED)
 def test_unknown_words_are_never_mapped_to_the_nearest(phrase):
     assert ontology().resolve(phrase) is None
 
 
-@pytest.mark.parametrize(
-    "phrase",
-    [
-        *("pulmonary edema", "macular edema", "cardiac tumor", "tumor in the heart", "skin cancer"),
-        *("cervical cancer", "retinal hemorrhage", "brain vessel", "polyp in the lung"),
-        *("肺水肿", "心脏肿瘤", "脑血管", "皮肤癌"),
-        *("right brain ventricle", "malignant kidney tumor", "malignant skin lesion", "右脑室"),
-    ],
-)
+@pytest.mark.parametrize("phrase", OF_ANOTHER_SITE)
 def test_a_site_that_makes_it_something_else_is_not_taken_off(phrase):
     assert ontology().resolve(phrase) is None
 
