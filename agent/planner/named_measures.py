@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.planner.plain_words import makes_another
 from agent.planner.words import DIAMETERS, THICKNESS, any_of
 
 
@@ -33,10 +35,6 @@ _NAMED: Final[tuple[tuple[re.Pattern[str], NamedMeasure], ...]] = (
         NamedMeasure("fetal head", DIAMETERS),
     ),
     (
-        any_of("(?:myocardial |ventricular |heart |lv )?wall thickness", "thick(?:ness)? .*wall"),
-        NamedMeasure("myocardium", THICKNESS),
-    ),
-    (
         any_of("(?:vessel|vascular|vasculature) density"),
         NamedMeasure("vessel", ("fraction_of_image",)),
     ),
@@ -51,6 +49,39 @@ _NAMED: Final[tuple[tuple[re.Pattern[str], NamedMeasure], ...]] = (
 )
 
 
-def read_named_measure(text: str) -> NamedMeasure | None:
-    """The measure that a question calls by its name, or None."""
-    return next((measure for pattern, measure in _NAMED if pattern.search(text)), None)
+_THICK: Final = any_of("thick", "thickness")
+_WALL: Final = re.compile(
+    r"(?:(?P<before>[\w'’-]+) )?"
+    r"(?P<wall>\bwalls?\b(?: (?:of|between) (?:(?:the|a|an) )?[\w'’-]+)?)",
+    re.IGNORECASE,
+)
+_HEART: Final = frozenset(
+    ["heart", "cardiac", "myocardial", "ventricle", "ventricular", "lv", "muscle", "wall", "walls"]
+)
+_HAS_THE_WALL: Final = ("myocardium", "left heart ventricle")
+
+
+def read_named_measure(text: str, targets: Sequence[str | None]) -> NamedMeasure | None:
+    """The measure that a question calls by its name, or None.
+
+    Parameters
+    ----------
+    text : str
+    targets : sequence of str or None
+        What the objects are that are named in it; None for one that nobody knows.
+    """
+    named = (measure for pattern, measure in _NAMED if pattern.search(text))
+    return next(named, None) or _thickness_of_wall(text, targets)
+
+
+def _thickness_of_wall(text: str, targets: Sequence[str | None]) -> NamedMeasure | None:
+    """The thickness of a wall: the heart's, where the question names no other one."""
+    wall = _WALL.search(text)
+    if wall is None or not _THICK.search(text) or not set(_HAS_THE_WALL).issuperset(targets):
+        return None
+    words = re.findall(r"[^\W_]+", wall.group().lower())
+    others = [word for word in words if makes_another(word) and word not in _HEART]
+    if targets or not others:
+        return NamedMeasure("myocardium", THICKNESS)
+    phrase = wall.group() if makes_another(wall["before"] or "the") else wall["wall"]
+    return NamedMeasure(phrase, THICKNESS)

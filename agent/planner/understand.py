@@ -98,6 +98,7 @@ def understand(
     text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
     # "is the left lung larger than the right?" does too.
     text = words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+    text = words.WALL_THICKNESS_OF.sub("thickness of the wall of", text)
     text = _both_sides_named(text, ontology, modality)
     if (scale := read_scale(text)) is not None:
         return _about_scale(scale, text, earlier, ontology, modality)
@@ -112,7 +113,8 @@ def understand(
         return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
         return Request("everything", reason="normality")
-    if (measure := read_named_measure(text)) is not None:
+    targets = [ontology.resolve(phrase, modality) for phrase in phrases]
+    if (measure := read_named_measure(text, targets)) is not None:
         unit = words.UNIT.search(text)
         named = (measure.phrase,)
         return Request("measure", named, measure.quantities, unit.group(1) if unit else None)
@@ -181,9 +183,10 @@ def _about_scale(
     if scale.problem:
         return Request("unclear", ask_back=scale.problem)
     request = Request("scale", scale=scale)
-    if (measure := read_named_measure(text)) is not None:
-        return replace(request, phrases=(measure.phrase,), quantities=measure.quantities)
     named = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    targets = [ontology.resolve(phrase, modality) for phrase in named]
+    if (measure := read_named_measure(text, targets)) is not None:
+        return replace(request, phrases=(measure.phrase,), quantities=measure.quantities)
     if named:
         return replace(request, phrases=named, quantities=_quantities(text) or words.SIZE)
     last = _last_about_objects(earlier)

@@ -196,6 +196,7 @@ OTHER_SIDE = re.compile(
     r"(?:the\s+)?)(?P<b>left|right)(?:\s+(?:one|side))?(?=\s*(?:$|[?.!,]))",
     re.IGNORECASE,
 )
+WALL_THICKNESS_OF = re.compile(r"\bwall thickness of\b", re.IGNORECASE)
 WHICH_SIDE = re.compile(
     r"\bwhich (?:of the )?(?P<what>\w+) (?:is|are) (?:the )?"
     r"(?P<how>larger|bigger|smaller|wider|longer)\b(?: one)?"

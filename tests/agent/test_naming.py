@@ -4,6 +4,7 @@ import pytest
 
 from agent.planner.plain_words import makes_another
 from agent.planner.understand import understand
+from agent.planner.words import THICKNESS
 from parser_model.ontology import ontology
 from tests.never_mapped import (
     BEGINNINGS,
@@ -169,3 +170,40 @@ def test_plain_words_leave_a_name_as_it_is(word):
 @pytest.mark.parametrize("word", ["stone", "cyst", "thyroid", "bed", "chest", "vein", "capsule"])
 def test_all_other_words_make_another_name(word):
     assert makes_another(word)
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase"),
+    [
+        ("How thick is the bladder wall?", "bladder wall"),
+        ("gallbladder wall thickness", "gallbladder wall"),
+        ("How thick is the chest wall?", "chest wall"),
+        ("posterior wall thickness", "posterior wall"),
+        ("How thick is the wall of the aorta?", "wall of the aorta"),
+        ("What is the wall thickness of the aorta?", "wall of the aorta"),
+        ("How thick is the wall of the trachea?", "wall of the trachea"),
+        ("How thick is the carotid wall?", "carotid wall"),
+        ("how thick are the vessel walls?", "vessel walls"),
+        ("How thick is the wall of the right ventricle?", "wall of the right ventricle"),
+    ],
+)
+def test_another_wall_is_not_the_heart_muscle(question, phrase):
+    request = read(question)
+    assert (request.phrases, request.quantities) == ((phrase,), THICKNESS)
+    assert ontology().resolve(phrase) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How thick is the wall?",
+        "maximum wall thickness",
+        "ventricular wall thickness",
+        "How thick is the LV wall?",
+        "What is the thickness of the wall of the heart?",
+        "mean wall thickness of the left ventricle",
+        "How large is the LV and how thick is its wall?",
+    ],
+)
+def test_the_wall_is_the_heart_muscle_where_no_other_is_named(question):
+    assert read(question).phrases == ("myocardium",)
