@@ -48,7 +48,9 @@ _PLACES = "area region tissue space rim ring zone band structure object organ th
 _AREAS = frozenset(_PLACES.split())
 """Things that are told by what they are near to."""
 _LEADING = frozenset(["to", "from"])
-_APART = frozenset(["far", "close", "near", "distance", "gap", "compare", "compared", "ratio"])
+_APART = frozenset(
+    ["far", "close", "near", "distance", "gap", "apart", "compare", "compared", "ratio"]
+)
 """Where one of these is said, "to" and "from" join two objects, and are no words of a vein's."""
 _THAT = frozenset(["that", "which"])
 _BE = frozenset(["is", "are", "was", "were"])
@@ -168,8 +170,10 @@ def _from_what_it_is_of(text: Sequence[Word], start: int, known: Sequence[Name])
     if text[joins].lower == "of" and _may_be_of(text, joins - 1, known):
         return _begin(text, joins - 1, known)
     if text[joins].lower in _LEADING and _is_thing(text, joins - 1, known):
+        first = _begin(text, joins - 1, known)
         apart = any(word.lower in _APART for word in text[:joins])
-        return start if apart else _begin(text, joins - 1, known)
+        thing = first > 0 and text[first - 1].lower in DETERMINERS  # not "back to the liver"
+        return first if thing and not apart else start
     if text[joins].lower in ("to", "of") and text[joins - 1].lower in AROUND:
         joins -= 1  # "next to", "outside of"
     if text[joins].lower in AROUND and joins and text[joins - 1].lower in _AREAS:

@@ -96,6 +96,8 @@ def test_the_answer_says_which_words_are_not_known(conversation):
         ("How big does the liver appear, roughly?", "CT", ("liver",)),
         ("How much space does the liver take up?", "CT", ("liver",)),
         ("How large is the liver compared to the spleen?", "CT", ("liver", "spleen")),
+        ("Back to the liver: how large is it?", "CT", ("liver",)),
+        ("Point to the tumor", "CT", ("tumor",)),
         ("Does the tumor touch the liver?", "CT", ("tumor", "liver")),
         ("Does the tumor abut the liver?", "CT", ("tumor", "liver")),
         ("Is the liver twice as large as the spleen?", "CT", ("liver", "spleen")),
