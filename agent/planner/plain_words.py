@@ -16,14 +16,14 @@ OTHER_TIMES = frozenset(_TIMES.split())
 _GRAMMAR = """
 i you he we they them him us our your these those who whom which whose why when whether if as but so
 then than that not no nor none only just also too still even again already yet once about above
-across after against all almost along alone alongside among any around because before behind below
-beneath beside besides between beyond by down during else ever every everywhere anywhere except
-excluding from inside instead into like less more most much many few near next off out outside over
-per plus minus rather relative since some somewhere through throughout till together toward towards
-under until up upon versus via while with within without such own same very well quite really anyway
-altogether perhaps maybe ok okay yes hello hi hey thanks thank sorry dear kind of s t re ve ll d m
-don doesn didn isn aren wasn won can could may might must shall should will would am be been being
-are had has have having did done doing does let lets was were
+across after against apart all almost along alone alongside among any around because before behind
+below beneath beside besides between beyond by down during else ever every everywhere anywhere
+except excluding from inside instead into like less more most much many few near next off out
+outside over per plus minus rather relative since some somewhere through throughout till together
+toward towards under until up upon versus via while with within without such own same very well
+quite really anyway altogether perhaps maybe ok okay yes hello hi hey thanks thank sorry dear kind
+of s t re ve ll d m don doesn didn isn aren wasn won can could may might must shall should will
+would am be been being are had has have having did done doing does let lets was were
 """
 _VERBS = """
 abut add analyse analyze annotate appear appears appearing assess belong calculate call called check

@@ -55,7 +55,7 @@ def lower_case(word: str) -> str:
 def words_in(question: str) -> list[Word]:
     """The words of a question in order."""
     found = list(_WORD.finditer(question))
-    ends = [*(word.start() for word in found[1:]), len(question)]
+    ends = [*(word.start() for word in found), len(question)][1:]
     words = []
     for word, end in zip(found, ends, strict=True):
         between = question[word.end() : end]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.planner import words
+from agent.planner.excluding import what_is_meant
 from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
 from agent.planner.relations import read_relation
@@ -113,6 +114,10 @@ def understand(
         return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
         return Request("everything", reason="normality")
+    if (meant := what_is_meant(text, phrases)) is None:
+        return Request("decline", reason="unsupported")
+    if meant != text:
+        return understand(meant, earlier, ontology, modality)
     targets = [ontology.resolve(phrase, modality) for phrase in phrases]
     if (measure := read_named_measure(text, targets)) is not None:
         unit = words.UNIT.search(text)

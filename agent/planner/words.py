@@ -95,7 +95,7 @@ NO_DIAGNOSIS = any_of(
 )
 """After these "the breast cancer" is a thing to measure, and no question whether it is one."""
 ABNORMAL = any_of(
-    "(?:any|some)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
+    "(?:any|some|no)thing (?:\\w+ )?(?:abnormal|unusual|suspicious|wrong|odd|strange|pathological)",
     "abnormalit\\w+", "patholog(?:y|ies)", "is there (?:any|some)thing (?:in|on|inside|within|"
     "around|near|behind|beside|next to|outside|between)",
 )  # fmt: skip
