@@ -10,6 +10,7 @@ from agent.planner import words
 from agent.planner.excluding import what_is_meant
 from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
+from agent.planner.picture_sides import ask_which_side
 from agent.planner.relations import read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
@@ -114,6 +115,8 @@ def understand(
         return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
         return Request("everything", reason="normality")
+    if (asked := ask_which_side(text, ontology, modality)) is not None:
+        return Request("unclear", ask_back=asked)
     if (meant := what_is_meant(text, phrases)) is None:
         return Request("decline", reason="unsupported")
     if meant != text:

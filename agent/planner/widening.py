@@ -18,6 +18,7 @@ from agent.planner.spans import (
     Word,
     skip_determiners,
 )
+from agent.planner.words import MEASURES
 from parser_model.wording import noun_of
 
 _SIDES = """
@@ -75,7 +76,7 @@ def widened(text: Sequence[Word], name: Name, known: Sequence[Name], resolve: Re
     start, end = _begin(text, name.start, known), _end(text, name, known)
     start = _from_what_it_is_of(text, start, known)
     end = _to_what_it_is_in(text, end, known)
-    end += _words_of_where(text, end)
+    end = _to_words_of_where(text, end)
     if (start, end) == (name.start, name.end):
         return name
     if name.target and resolve([word.text for word in text[start:end]]) == name.target:
@@ -208,10 +209,15 @@ def _to_what_it_is_in(text: Sequence[Word], end: int, known: Sequence[Name]) -> 
     return end if last == first or reaches_name else last
 
 
-def _words_of_where(text: Sequence[Word], end: int) -> int:
-    """How many words after a name say which one of several is meant ("on the left")."""
-    if end == len(text) or not text[end - 1].goes_on or text[0].lower in _ASKS_WHERE:
-        return 0
-    stop = next((i for i in range(end, len(text)) if not text[i].goes_on), len(text) - 1)
-    said = _WHERE_IN_IMAGE.match(" ".join(word.lower for word in text[end : stop + 1]))
-    return len(said.group().split()) if said else 0
+def _to_words_of_where(text: Sequence[Word], end: int) -> int:
+    """Where a name ends with what says which one of several is meant ("on the left")."""
+    if text[0].lower in _ASKS_WHERE:
+        return end
+    start = end
+    while start < len(text) and text[start - 1].goes_on and text[start].lower in MEASURES:
+        start += 1  # "the polyp area on the left"
+    if start == len(text) or not text[start - 1].goes_on:
+        return end
+    stop = next((i for i in range(start, len(text)) if not text[i].goes_on), len(text) - 1)
+    said = _WHERE_IN_IMAGE.match(" ".join(word.lower for word in text[start : stop + 1]))
+    return start + len(said.group().split()) if said else end
