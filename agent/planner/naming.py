@@ -36,7 +36,11 @@ _ADDS_NOTHING = words.FILLERS.union(_NOTHING_MORE.split())
 """Beside a name: of "the spleen visible" and "outline the spleen" the object is the spleen."""
 _WHERE = AROUND | {"in", "on", "within", "inside"}
 _HAVING = frozenset(["have", "has", "contain", "contains", "show", "shows"])
-_BEFORE_A_THING = DETERMINERS | {"any", "some", "no", "there", "see", "find", "show", "many"}
+_BE = frozenset(["is", "are", "was", "were"])
+_SAID_TO_BE = _BE | {"there", "visible", "seen", "present", "located", "found", "shown"}
+_BEFORE_A_THING = DETERMINERS | _BE.union(
+    ["any", "some", "no", "there", "see", "find", "show", "many", "much", "which"]
+)
 
 
 def find_phrases(
@@ -65,7 +69,7 @@ def find_phrases(
         return None if _holds_name(span, target, ontology, modality) else target
 
     known = _joined(text, _known(text, resolve), ontology)
-    named = [widened(text, name, known, resolve) for name in known]
+    named = _apart([widened(text, name, known, resolve) for name in known])
     named = [
         _sought_in(text, name, named) or _sought_of(text, name, named) or name for name in named
     ]
@@ -77,6 +81,15 @@ def find_phrases(
         beside = _unknown_beside(text, name, named)
         found += [(start, phrase_of(text, start, end)) for start, end in beside]
     return sorted(set(found))
+
+
+def _apart(named: Sequence[Name]) -> list[Name]:
+    """Names without those inside others: of "liver and kidney cysts" the second one."""
+    return [
+        one
+        for one in named
+        if not any(o != one and o.start <= one.start and one.end <= o.end for o in named)
+    ]
 
 
 def _crosses(span: Sequence[str]) -> bool:
@@ -161,11 +174,14 @@ def _sought_in(text: Sequence[Word], name: Name, named: Sequence[Name]) -> Name 
     where = skip_determiners(text, name.start - 1)
     if where < 2 or text[where].lower not in _WHERE or not text[where - 1].goes_on:
         return None
-    for start in range(where - 1, max(0, where - 1 - _LONGEST_UNKNOWN), -1):
-        if any(other.start <= start < other.end for other in named):
+    end = where
+    while end > 1 and text[end - 1].lower in _SAID_TO_BE:
+        end -= 1
+    for start in range(end - 1, max(0, end - 1 - _LONGEST_UNKNOWN), -1):
+        if any(other.holds(start) for other in named):
             return None
-        if text[start - 1].lower in _BEFORE_A_THING and _may_be_a_thing(text[start:where]):
-            return Name(start, where, None)
+        if text[start - 1].lower in _BEFORE_A_THING and _may_be_a_thing(text[start:end]):
+            return Name(start, end, None)
     return None
 
 

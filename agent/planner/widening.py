@@ -48,7 +48,7 @@ AROUND = frozenset(_NEAR.split())
 _PLACES = "area region tissue space rim ring zone band structure object organ thing part spot"
 _AREAS = frozenset(_PLACES.split())
 """Things that are told by what they are near to."""
-_LEADING = frozenset(["to", "from"])
+_LEADING = frozenset(["to", "from", "containing", "supplying", "draining"])
 _APART = frozenset(
     ["far", "close", "near", "distance", "gap", "apart", "compare", "compared", "ratio"]
 )
@@ -108,7 +108,7 @@ def _begin(text: Sequence[Word], start: int, known: Sequence[Name]) -> int:
 
 def _end(text: Sequence[Word], name: Name, known: Sequence[Name]) -> int:
     """Where a name ends with the words after it: "stone", "upper pole"."""
-    end = _of_two_adjectives(text, name, known)
+    end = _to_shared_noun(text, name, known)
     if _is_said_of(text, name, known):
         return end
     while end < len(text) and end - name.end < _LONGEST and text[end - 1].goes_on:
@@ -122,15 +122,19 @@ def _end(text: Sequence[Word], name: Name, known: Sequence[Name]) -> int:
     return end
 
 
-def _of_two_adjectives(text: Sequence[Word], name: Name, known: Sequence[Name]) -> int:
-    """Where the noun of a name begins that is an adjective: of "hepatic and portal veins"."""
+def _to_shared_noun(text: Sequence[Word], name: Name, known: Sequence[Name]) -> int:
+    """Where a noun shared with another begins or ends: of "hepatic and portal veins"."""
     joins = name.end
+    if joins + 1 >= len(text) or text[joins].lower not in ("and", "or"):
+        return name.end
+    other = next((one for one in known if one.start == joins + 1), None)
+    if other is not None:
+        end = _end(text, other, known)
+        return end if end > other.end else name.end
     adjective = (
         joins - name.start == 1 and noun_of(text[name.start].lower) != text[name.start].lower
     )
-    if not adjective or joins + 1 >= len(text) or text[joins].lower not in JOINS:
-        return name.end
-    return joins + 1 if _is_thing(text, joins + 1, known) else name.end
+    return joins + 1 if adjective and _is_thing(text, joins + 1, known) else name.end
 
 
 def _follows_as_part(text: Sequence[Word], position: int, known: Sequence[Name]) -> bool:

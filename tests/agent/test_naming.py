@@ -68,6 +68,11 @@ def targets_of(question, modality=None):
         ("How large is the pulmonary edema?", "X-Ray", "pulmonary edema"),
         ("Does the tumor have a calcification?", "CT", "calcification"),
         ("Do the kidneys have stones?", "CT", "stones"),
+        ("How many stones are there in the kidney?", "CT", "stones"),
+        ("Is fluid visible in the left lung?", "X-Ray", "fluid"),
+        ("How much fat is in the liver?", "CT", "fat"),
+        ("Are there kidney and bladder stones?", "CT", "kidney and bladder stones"),
+        ("How large is the hernia containing small bowel?", "CT", "hernia containing small bowel"),
     ],
 )
 def test_what_is_not_the_object_in_its_name_is_asked_for_whole(question, modality, phrase):
