@@ -23,7 +23,7 @@ outside over per plus minus rather relative since some somewhere through through
 toward towards under until up upon versus via while with within without such own same very well
 quite really anyway altogether perhaps maybe ok okay yes hello hi hey thanks thank sorry dear kind
 of s t re ve ll d m don doesn didn isn aren wasn won can could may might must shall should will
-would am be been being are had has have having did done doing does let lets was were
+would am be been being are had has have having did done doing does let lets was were pls plz u r thx
 """
 _VERBS = """
 abut add analyse analyze annotate appear appears appearing assess belong calculate call called check
@@ -36,7 +36,7 @@ run runs say says see sees seem seems seen segment segments separate show shown 
 shrinks shrunk sit sits spot start stop take takes taken tell tells touch touches touching try use
 visualise visualize want wants found drawn made known grown grew shrank span spans obtain provide
 return extract isolate trace circle paint overlay become becomes became getting gets got gotten
-change changes changed changing
+change changes changed changing perform differ differs vary varies
 """
 _MEASURING = """
 amount aspect axes axis border borders boundary boundaries bounding box brightness caliper calipers
@@ -50,7 +50,7 @@ places position positions presence proportion range reading rest result results 
 segmentation segmentations shape short side sides sign signs sort space spacing statistics sum
 surface symmetry total type unit units value values view voxel voxels width x y z number numbers
 size sizes areas volumes diameters lengths widths asymmetry depth depths detection dims heights
-probability table square
+probability table square volumetry point points
 """
 _IMAGES = """
 axial case coronal film frame frames images modality photo photograph photos pictures radiology
