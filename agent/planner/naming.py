@@ -121,7 +121,7 @@ def _known(text: Sequence[Word], resolve: Resolve) -> list[Name]:
             target = resolve(span)
             if target is None or _says_less(span, target, resolve):
                 continue
-            if _joins_two(span, target, resolve):
+            if _joins_two(span, target, resolve) or _breaks(text[start:end], resolve):
                 continue
             found.append(Name(start, end, target))
             taken[start:end] = [True] * length
@@ -157,6 +157,14 @@ def _says_less(span: Sequence[str], target: str, resolve: Resolve) -> bool:
     if lower[-1] in _ADDS_NOTHING:
         shorter.append(span[:-1])
     return any(not part or resolve(part) == target for part in shorter)
+
+
+def _breaks(span: Sequence[Word], resolve: Resolve) -> bool:
+    """True for "left lung, right lung", which is two objects; False for "R. lung"."""
+    told = [word.text for word in span]
+    breaks = [i for i, word in enumerate(span[:-1], start=1) if not word.goes_on]
+    anew = [i for i in breaks if span[i].lower in DETERMINERS or resolve(told[i:])]
+    return any(resolve(told[:i]) for i in anew)
 
 
 def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:

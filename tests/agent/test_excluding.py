@@ -15,6 +15,7 @@ def read(question, modality="CT"):
     [
         ("Not the liver, the spleen please", ("spleen",)),
         ("no, not the liver but the spleen", ("spleen",)),
+        ("Not the left lung, the right lung please", ("right lung",)),
         ("Don't measure the liver, only the kidneys", ("kidneys",)),
         ("Do not show the liver, show the spleen", ("spleen",)),
         ("Measure the spleen, not the liver", ("spleen",)),

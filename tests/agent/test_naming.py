@@ -103,6 +103,8 @@ def test_the_answer_says_which_words_are_not_known(conversation):
         ("How large is the liver compared to the spleen?", "CT", ("liver", "spleen")),
         ("Back to the liver: how large is it?", "CT", ("liver",)),
         ("Point to the tumor", "CT", ("tumor",)),
+        ("left kidney, right kidney: how long?", "CT", ("left kidney", "right kidney")),
+        ("How large is the kidney (left)?", "CT", ("kidney left",)),
         ("Does the tumor touch the liver?", "CT", ("tumor", "liver")),
         ("Does the tumor abut the liver?", "CT", ("tumor", "liver")),
         ("Is the liver twice as large as the spleen?", "CT", ("liver", "spleen")),
