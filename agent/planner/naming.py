@@ -40,6 +40,7 @@ _COMPARING = frozenset(["larger", "bigger", "smaller", "wider", "longer", "thick
 _TIMES = "last previous prior earlier first baseline time normal usual average"
 _OTHER_TIMES = frozenset(_TIMES.split())
 """What a size is compared with that is no object."""
+_BEGINS_ANEW = frozenset(["the", "a", "an", "left", "right"])
 _LONGEST_UNKNOWN = 3
 _SAYS_MORE = _JOINS | {"is", "are", "was", "were", "than", "with", "how", "what", "which", "much"}
 """Words of a question that no description of an object goes across."""
@@ -188,10 +189,17 @@ def _says_less(span: Sequence[str], target: str, resolve: Resolve) -> bool:
 
 
 def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:
-    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE"."""
+    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE".
+
+    What is named, and joined to what has an article or a side, is by itself: "the left lung and the
+    right lung" are not the lungs.
+    """
     for position, word in enumerate(span):
         if word.lower() in ("and", "or"):
             before, after = span[:position], resolve(span[position + 1 :])
+            anew = position + 1 < len(span) and span[position + 1].lower() in _BEGINS_ANEW
+            if anew and resolve(before) not in (None, target):
+                return True
             parts = all(one.lower() in _PART for one in before)  # "body and tail of ..."
             return after == target != resolve(before) and not parts
     return False

@@ -41,7 +41,7 @@ _SYMMETRY = _ANY("symmetr\\w+", "asymmetr\\w+", "same size on both sides", "equa
 _CHANGE = _ANY(
     "gr[eo]w", "grown", "growing", "shr[aiu]nk", "shrunk(?:en)?", "shrinking", "changed?", "recist",
     "since (?:the )?(?:first|last|previous|prior|earlier|baseline)",
-    "between the (?:two|scans|images)", "follow-?\\s?up",
+    "between the (?:two(?! (?!scans|images))|scans|images)", "follow-?\\s?up",
     "than (?:before|last time|(?:in|on|at)? ?(?:the )?(?:first|last|previous|earlier|baseline))",
     "compared (?:to|with) (?:before|(?:the )?(?:first|last|previous|earlier|baseline))",
     "(?:larger|bigger|smaller) now",
@@ -116,8 +116,11 @@ def read_relation(
     if len(phrases) < 2 and _CHANGE.search(text):
         one = phrases or _names(_CHANGED, text)
         return Relation("change", one, since_first=bool(_FIRST.search(text)))
-    if len(phrases) >= 2 and words.COMPARE.search(text):
-        return Relation("compare", phrases)
+    if phrases and words.COMPARE.search(text):
+        pair = _apart(phrases, ontology, modality)
+        if len(pair) < 2 and words.OF_BOTH_SIDES.search(text):
+            pair = _sides(pair, ontology, modality)
+        return Relation("compare", pair) if len(pair) >= 2 else None
     return None
 
 
@@ -127,6 +130,16 @@ def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
     found = tuple(n.strip() for n in match.groups() if n) if match else ()
     plain = any(words.PRONOUN.fullmatch(n) or n.lower() in words.NO_NAMES for n in found)
     return () if plain else found
+
+
+def _apart(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> tuple[str, ...]:
+    """Without what both sides of are named too: "which lung, the left lung or the right lung?"."""
+
+    def stands_for_both(phrase: str) -> bool:
+        sides = _sides((phrase,), ontology, modality)
+        return len(sides) == 2 and set(sides) <= set(phrases)
+
+    return tuple(phrase for phrase in phrases if not stands_for_both(phrase))
 
 
 def _sides(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -91,11 +92,7 @@ def understand(
     modality : str or None
         Of the scan, for words that mean something only there ("disc").
     """
-    # "the left or the right lung" names two lungs.
-    text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
-    # "is the left lung larger than the right?" does too.
-    text = words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
-    text = _both_sides_named(text, ontology, modality)
+    text = _each_side_named(question.strip(), ontology, modality)
     if (scale := read_scale(text)) is not None:
         return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
@@ -232,16 +229,18 @@ def _quantities(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _both_sides_named(text: str, ontology: Ontology, modality: str | None) -> str:
-    """Of "which lung is larger?" a wording that names both, where there is one on each side."""
-    asked = words.WHICH_SIDE.search(text)
-    if asked is None:
-        return text
-    left, right = (f"{side} {asked['what']}" for side in ("left", "right"))
-    if not all(ontology.resolve(one, modality) for one in (left, right)):
-        return text
-    named = f"is the {left} {asked['how']} than the {right}"
-    return f"{text[: asked.start()]}{named}{text[asked.end() :]}"
+def _each_side_named(text: str, ontology: Ontology, modality: str | None) -> str:
+    """Of "the left and the right lungs" a wording that names the one lung and the other."""
+
+    def both(match: re.Match[str]) -> str:
+        what = one = match["what"]
+        if ontology.resolve(f"{match['a']} {what}", modality):
+            one = what.removesuffix("s")
+        return f"{match['a']} {one} and the {match['b']} {one}"
+
+    text = words.BOTH_SIDES.sub(both, text)
+    # "Is the left lung larger than the right?" names two as well.
+    return words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
 
 
 def _other_side(

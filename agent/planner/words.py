@@ -150,8 +150,8 @@ SHOW = any_of(
     "mask", "look for",
 )  # fmt: skip
 COMPARE = any_of(
-    "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "difference",
-    "versus", "vs", "times",
+    "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "differ\\w*",
+    "same size", "versus", "vs", "times",
 )  # fmt: skip
 BETWEEN = any_of(
     "difference", "ratio", "which (?:one |of them )?is (?:the )?(?:larger|bigger|smaller)"
@@ -165,8 +165,8 @@ PRONOUN = any_of(
 ONE_OF_THEM = re.compile(rf"(?:{_RANKED}|last|next) ones?", re.IGNORECASE)
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
 BOTH_SIDES = re.compile(
-    r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"
-    r"(?P<b>left|right)\s+(?P<what>\w+)",
+    r"\b(?P<a>left|right)(?:\s+(?:or|and|vs|versus|than|with|to)\s+|\s*/\s*|-to-)"
+    r"(?:the\s+)?(?P<b>left|right)\s+(?P<what>\w+)",
     re.IGNORECASE,
 )
 OTHER_SIDE = re.compile(
@@ -174,12 +174,11 @@ OTHER_SIDE = re.compile(
     r"(?:the\s+)?)(?P<b>left|right)(?:\s+(?:one|side))?(?=\s*(?:$|[?.!,]))",
     re.IGNORECASE,
 )
-WHICH_SIDE = re.compile(
-    r"\bwhich (?:of the )?(?P<what>\w+) (?:is|are) (?:the )?"
-    r"(?P<how>larger|bigger|smaller|wider|longer)\b(?: one)?"
-    r"(?:\W+(?:the )?(?:left|right)(?: one)?\W+or (?:the )?(?:left|right)(?: one)?)?",
-    re.IGNORECASE,
-)
+OF_BOTH_SIDES = any_of(
+    "which", "both", "two", "one .*other", "each other", "differ\\w*",
+    "(?:left|right) .*(?:left|right)", "compare (?!.*\\b(?:to|with|against)\\b)",
+)  # fmt: skip
+"""How "which lung is larger?" and "compare the lungs" speak of a left one and a right one."""
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
 NAMED = re.compile(
     r"(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"
