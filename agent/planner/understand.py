@@ -99,7 +99,8 @@ def understand(
         return Request("decline", reason="treatment")
     if words.DIAGNOSIS.search(words.NO_DIAGNOSIS.sub("", text)):
         return Request("decline", reason="diagnosis")
-    phrases = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    parted = _parted(text)
+    phrases = tuple(phrase for _, phrase in find_phrases(parted, ontology, modality))
     if words.GREETING.match(text):
         return Request("unclear", ask_back=_HELLO)
     if words.THANKS.match(text):
@@ -241,6 +242,12 @@ def _each_side_named(text: str, ontology: Ontology, modality: str | None) -> str
     text = words.BOTH_SIDES.sub(both, text)
     # "Is the left lung larger than the right?" names two as well.
     return words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+
+
+def _parted(text: str) -> str:
+    """Of "the ratio of A to B" and "A / B" a wording in which no name goes from A to B."""
+    to = words.RATIO_TO if words.RATIO.search(text) else words.TO_A_SIDE
+    return to.sub(" versus ", text)
 
 
 def _other_side(

@@ -174,6 +174,9 @@ OTHER_SIDE = re.compile(
     r"(?:the\s+)?)(?P<b>left|right)(?:\s+(?:one|side))?(?=\s*(?:$|[?.!,]))",
     re.IGNORECASE,
 )
+RATIO = any_of("ratio")
+RATIO_TO = re.compile(r"\s*/\s*|\s+to\s+", re.IGNORECASE)
+TO_A_SIDE = re.compile(r"\s+to\s+(?=(?:the\s+)?(?:left|right)\b)", re.IGNORECASE)
 OF_BOTH_SIDES = any_of(
     "which", "both", "two", "one .*other", "each other", "differ\\w*",
     "(?:left|right) .*(?:left|right)", "compare (?!.*\\b(?:to|with|against)\\b)",

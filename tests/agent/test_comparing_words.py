@@ -70,3 +70,22 @@ def test_what_is_joined_by_an_article_is_two():
     request = read("Compare the tumor and the edema", modality="MRI-FLAIR")
     assert (request.kind, request.phrases) == ("compare", ("tumor", "edema"))
     assert read("How large is the tumor and edema?").phrases == ("tumor and edema",)
+
+
+@pytest.mark.parametrize(
+    ("question", "modality", "phrases"),
+    [
+        ("left lung to right lung ratio", "X-Ray", ("left lung", "right lung")),
+        ("What is the ratio of left to right lung area?", "X-Ray", ("left lung", "right lung")),
+        ("left/right lung ratio", "X-Ray", ("left lung", "right lung")),
+        ("Compare right and left lung", "X-Ray", ("right lung", "left lung")),
+        ("Compare the left lung to the right lung", "X-Ray", ("left lung", "right lung")),
+        ("ratio of left to right kidney volume", "CT", ("left kidney", "right kidney")),
+        ("ONL / retina ratio", "OCT", ("ONL", "retina")),
+        ("ratio of tumor core to whole tumor", "MRI", ("tumor core", "whole tumor")),
+    ],
+)
+def test_a_ratio_is_of_what_stands_on_either_side_of_to(question, modality, phrases):
+    """No name goes from the one to the other: "ONL / retina" is not the ONL of the retina."""
+    request = read(question, modality=modality)
+    assert (request.kind, request.phrases) == ("compare", phrases)
