@@ -10,6 +10,11 @@ from agent.planner.relations import TWO_SCANS
 
 _Object = dict[str, Any]
 
+SIDE_BY_SIDE: Final = (
+    "I compare areas and volumes, of one object with another; this is what I measure of each."
+)
+"""Before what is told of each object where it was to be compared."""
+
 _NEEDS: Final = {
     "cup_to_disc": "The cup-to-disc ratio needs the outlines of the optic cup and the optic disc.",
     "cardiothoracic": "The cardiothoracic ratio needs the outlines of the heart and of both lungs.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.planner.comparing import compared
+from agent.planner.comparing import SIDE_BY_SIDE, compared
 from agent.planner.phrasing import (
     References,
     Result,
@@ -54,8 +54,10 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     objects = segmented.content["objects"]
     if "scans" in segmented.content:
         return _scan_by_scan(request, segmented, results)
-    sentences = [_with_scale(request, results), *(absent(o) for o in objects if not o["present"])]
     present = [o for o in objects if o["present"]]
+    beside = SIDE_BY_SIDE if request.side_by_side and len(present) > 1 else ""
+    sentences = [_with_scale(request, results), beside]
+    sentences += [absent(o) for o in objects if not o["present"]]
     for found in present:
         sentences += _about(request, found, results)
     general = [o for r in results if r.tool == "segment" for o in r.content["objects"]]
@@ -97,7 +99,8 @@ def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]
                 about = _about(request, found, results) if found["present"] else [absent(found)]
                 said += [s for s in about if s]
         lines.append(f"- {scan}: {_together(said)}")
-    return "\n".join([*filter(None, [_with_scale(request, results)]), *lines])
+    beside = SIDE_BY_SIDE if request.side_by_side else ""
+    return "\n".join([*filter(None, [_with_scale(request, results), beside]), *lines])
 
 
 def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:

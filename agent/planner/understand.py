@@ -10,7 +10,7 @@ from typing import Literal
 from agent.planner import words
 from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
-from agent.planner.relations import read_relation
+from agent.planner.relations import Relation, read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
 
@@ -64,6 +64,8 @@ class Request:
         For "change" and "ejection": the earlier scan is the first, not the one before.
     each_part : bool
         A list of the parts is wanted.
+    side_by_side : bool
+        A comparison that no tool makes was wanted: each object is measured instead.
     """
 
     kind: Kind
@@ -76,6 +78,7 @@ class Request:
     follow_up: bool = False
     since_first: bool = False
     each_part: bool = False
+    side_by_side: bool = False
 
 
 def understand(
@@ -127,13 +130,13 @@ def understand(
         about = last.phrases  # "and what is the difference?"
     relation = read_relation(text, about, ontology, modality)
     if relation is not None:
-        request = Request(relation.kind, since_first=relation.since_first)
+        request = _compared(relation, text, ontology, modality)
         phrases = relation.phrases
     else:
         request = _classify(text, phrases)
     if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
         request = Request("density")
-    if request.kind in ("everything", "describe", "decline"):
+    if request.kind in ("everything", "describe", "decline") or request.ask_back:
         return request
     if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
@@ -158,6 +161,10 @@ def understand(
     return request
 
 
+_SIZES_ALONE = (
+    "Between scans I compare the size alone. Ask for anything else scan by scan, for example "
+    '"How bright is the liver in scan-1?".'
+)
 _OF_TWO = ("compare", "share", "distance", "centre_distance")
 _HELLO = 'Hello. Ask about your scan, for example "What do you see?" or "How large is the liver?".'
 
@@ -184,6 +191,26 @@ def _about_scale(
     counted = last.kind in ("count", "density")
     quantities = last.quantities or (words.NUMBERS if counted else words.SIZE)
     return replace(request, phrases=last.phrases, quantities=quantities, follow_up=True)
+
+
+def _compared(relation: Relation, text: str, ontology: Ontology, modality: str | None) -> Request:
+    """A comparison; where no tool makes it, what is asked of each object, or of each scan."""
+    request = Request(relation.kind, since_first=relation.since_first)
+    asked = _classify(text, relation.phrases)
+    other = asked.kind in ("count", "density", "where", "decline")
+    if asked.kind == "measure" and asked.quantities != words.SIZE:
+        other = not words.COMPARED.issuperset(asked.quantities)
+    if relation.kind == "change" and other and asked.kind != "count":
+        lesions = (
+            ontology.is_lesion(ontology.resolve(p, modality) or "") for p in relation.phrases
+        )
+        judged = asked.quantities == words.DIAMETERS and all(lesions)
+        return request if judged else Request("unclear", ask_back=_SIZES_ALONE)
+    if relation.kind in ("compare", "symmetry") and (other or len(relation.phrases) > 2):
+        if not other:
+            asked = Request("measure", quantities=words.SIZE)
+        return replace(asked, side_by_side=True)
+    return request
 
 
 def _last_about_objects(earlier: Sequence[Request]) -> Request | None:

@@ -7,6 +7,8 @@ import re
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
 THICKNESS = ("thickness", *DIAMETERS)  # what is no layer or wall has diameters only
+COMPARED = frozenset(["area", "volume", "fraction_of_image"])
+"""The sizes that two objects can be compared by."""
 OF_EACH = ("area", "longest_diameter", "perpendicular_diameter")
 NUMBERS = ("count", "density", "area")
 SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter")
@@ -32,7 +34,13 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         ("count", "mean_area"),
     ),
     (any_of("how thi(?:ck|n)", "thickness(?:es)?", "thicker", "thinner"), THICKNESS),
-    (any_of("how (?:wide|long)", "width", "diameters?", "across", "length"), DIAMETERS),
+    (
+        any_of(
+            "how (?:wide|long)", "width", "diameters?", "across", "length", "wider", "widest",
+            "narrower", "shorter", "longest", "(?<!no )longer",
+        ),
+        DIAMETERS,
+    ),
     (
         any_of("how (?:tall|high)", "taller", "height", "bounding box", "extent in"),
         ("bounding_box",),
@@ -48,13 +56,13 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (any_of("spherical", "sphericity"), ("sphericity",)),
     (any_of("perimeter", "circumference", "outline length"), ("perimeter",)),
     (
-        any_of("round", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
+        any_of("round(?:er)?", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
         ("circularity",),
     ),
     (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
     (
         any_of(
-            "bright\\w*", "dark\\w*", "intensit\\w+", "dense", "densit\\w+", "hounsfield", "hu",
+            "bright\\w*", "dark\\w*", "intensit\\w+", "denser?", "densit\\w+", "hounsfield", "hu",
             "gr[ea]y value", "signal", "standard deviation",
         ),
         BRIGHTNESS,
@@ -126,7 +134,8 @@ DESCRIBE = re.compile(
 WHERE = any_of("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
 COUNT = any_of("how many", "count", "number of")
 NOT_A_COUNT = re.compile(
-    r"how many (?:percent|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)", re.IGNORECASE
+    r"how many (?:percent|times|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)",
+    re.IGNORECASE,
 )
 PER_AREA = re.compile(
     r"\bper\s+(?:mm2|mm²|mm\^2|(?:sq(?:uare|\.)?\s*|unit\s+)(?:mm\b|millimet\w+|area))",
@@ -151,7 +160,8 @@ SHOW = any_of(
 )  # fmt: skip
 COMPARE = any_of(
     "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "differ\\w*",
-    "same size", "versus", "vs", "times",
+    "same size", "versus", "vs", "times", "narrower", "shorter", "taller", "thicker", "thinner",
+    "brighter", "darker", "denser", "rounder",
 )  # fmt: skip
 BETWEEN = any_of(
     "difference", "ratio", "which (?:one |of them )?is (?:the )?(?:larger|bigger|smaller)"

@@ -3,7 +3,11 @@
 import pytest
 
 from agent.planner.understand import Request, understand
+from agent.planner.words import BRIGHTNESS, DIAMETERS, SIZE, THICKNESS
 from parser_model.ontology import ontology
+
+LUNGS, ORGANS, LAYERS = ("left lung", "right lung"), ("liver", "spleen"), ("ONL", "retina")
+BOX = ("bounding_box",)
 
 
 def read(*questions, modality=None):
@@ -89,3 +93,65 @@ def test_a_ratio_is_of_what_stands_on_either_side_of_to(question, modality, phra
     """No name goes from the one to the other: "ONL / retina" is not the ONL of the retina."""
     request = read(question, modality=modality)
     assert (request.kind, request.phrases) == ("compare", phrases)
+
+
+@pytest.mark.parametrize(
+    ("question", "modality", "kind", "phrases", "quantities"),
+    [
+        ("Which lung is brighter?", "X-Ray", "measure", LUNGS, BRIGHTNESS),
+        ("which lung is darker?", "X-Ray", "measure", LUNGS, BRIGHTNESS),
+        ("Which lung is longer?", "X-Ray", "measure", LUNGS, DIAMETERS),
+        ("Is the left lung wider than the right?", "X-Ray", "measure", LUNGS, DIAMETERS),
+        ("Is the liver denser than the spleen?", "CT", "measure", ORGANS, BRIGHTNESS),
+        ("Is the liver rounder than the spleen?", "CT", "measure", ORGANS, ("circularity",)),
+        ("Compare where the liver and the spleen are", "CT", "where", ORGANS, ()),
+        ("How dark is the ONL compared to the retina?", "OCT", "measure", LAYERS, BRIGHTNESS),
+        ("Compare the thickness of the ONL and the retina", "OCT", "measure", LAYERS, THICKNESS),
+        ("Is the ONL thinner than the retina?", "OCT", "measure", LAYERS, THICKNESS),
+        ("Compare the number of nuclei and glands", "pathology", "count", ("nuclei", "glands"), ()),
+        ("ratio of disc to vertebra height", "MRI", "measure", ("disc", "vertebra"), BOX),
+    ],
+)
+def test_what_no_tool_compares_is_told_of_each(question, modality, kind, phrases, quantities):
+    """Never the areas instead, which is what was answered."""
+    request = read(question, modality=modality)
+    assert (request.kind, request.phrases, request.quantities) == (kind, phrases, quantities)
+    assert request.side_by_side
+
+
+def test_of_three_each_is_measured():
+    request = read("Compare the liver, the spleen and the pancreas", modality="CT")
+    assert (request.kind, request.quantities, request.side_by_side) == ("measure", SIZE, True)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the liver larger than the spleen?",
+        "How many times larger is the liver than the spleen?",
+        "How much bigger is the liver than the spleen?",
+        "Compare the area of the liver and the spleen",
+        "How sure are you that the liver is larger than the spleen?",
+    ],
+)
+def test_sizes_are_compared(question):
+    request = read(question, modality="CT")
+    assert (request.kind, request.phrases) == ("compare", ORGANS)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Is the liver brighter than before?", "unclear"),
+        ("Has the thickness of the retina changed?", "unclear"),
+        ("Is the liver longer than before?", "unclear"),
+        ("Has the diameter of the tumour changed?", "change"),  # told with the RECIST category
+        ("Has the volume of the liver changed?", "change"),
+        ("Has the number of lesions changed?", "change"),  # parts are told
+        ("Is the tumour no longer growing?", "change"),
+    ],
+)
+def test_between_scans_sizes_alone_are_compared(question, kind):
+    request = read(question)
+    assert request.kind == kind
+    assert kind == "change" or "scan by scan" in request.ask_back
