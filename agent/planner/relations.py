@@ -38,7 +38,7 @@ _CARDIOTHORACIC = _ANY("cardio-?\\s?thoracic", "ctr", "heart[- ]to[- ](?:chest|t
 _EJECTION = _ANY("ejection fraction", "ejection", "l?v?ef", "fractional area change")
 _DISTANCE = _ANY("how (?:far|close|near)", "distance", "gap between", "apart")
 _SYMMETRY = _ANY("symmetr\\w+", "asymmetr\\w+", "same size on both sides", "equally (?:large|big)")
-_CHANGE = _ANY(
+CHANGE: Final = _ANY(
     "gr[eo]w", "grown", "growing", "shr[aiu]nk", "shrunk(?:en)?", "shrinking", "changed?", "recist",
     "since (?:the )?(?:first|last|previous|prior|earlier|baseline)",
     "between the (?:two(?! (?!scans|images))|scans|images)", "follow-?\\s?up",
@@ -113,7 +113,7 @@ def read_relation(
             return Relation("centre_distance" if centres else "distance", pair)
     if _SYMMETRY.search(text) and phrases:
         return Relation("symmetry", _sides(phrases, ontology, modality))
-    if len(phrases) < 2 and _CHANGE.search(text):
+    if len(phrases) < 2 and CHANGE.search(text):
         one = phrases or _names(_CHANGED, text)
         return Relation("change", one, since_first=bool(_FIRST.search(text)))
     if phrases and words.COMPARE.search(text):

@@ -10,7 +10,7 @@ from typing import Literal
 from agent.planner import words
 from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
-from agent.planner.relations import Relation, read_relation
+from agent.planner.relations import CHANGE, TWO_SCANS, Relation, read_relation
 from agent.planner.scales import StatedScale, read_scale
 from parser_model.ontology import Ontology, words_of
 
@@ -119,6 +119,8 @@ def understand(
     side = words.SIDE.search(text)
     if not phrases and side and last is not None:
         swapped = _other_side(last.phrases, side["side"].lower(), ontology, modality)
+        if swapped and words.COMPARE.search(text):  # "is it larger than the right one?"
+            swapped = (*_other_side(swapped, "other", ontology, modality), *swapped)
         if swapped:
             phrases, follow_up = swapped, True
     if not phrases:
@@ -126,8 +128,8 @@ def understand(
         if unknown:
             phrases = (unknown,)
     about = phrases
-    if not phrases and last is not None and len(last.phrases) == 2 and words.BETWEEN.search(text):
-        about = last.phrases  # "and what is the difference?"
+    if not phrases and words.BETWEEN.search(text) and not CHANGE.search(text):
+        about = _spoken_of(earlier, ontology, modality)
     relation = read_relation(text, about, ontology, modality)
     if relation is not None:
         request = _compared(relation, text, ontology, modality)
@@ -215,6 +217,20 @@ def _compared(relation: Relation, text: str, ontology: Ontology, modality: str |
 
 def _last_about_objects(earlier: Sequence[Request]) -> Request | None:
     return next((r for r in reversed(earlier) if r.phrases and r.kind != "decline"), None)
+
+
+def _spoken_of(
+    earlier: Sequence[Request], ontology: Ontology, modality: str | None
+) -> tuple[str, ...]:
+    """What "which one is larger?" is about: the last two objects, named at once or one by one."""
+    found: dict[str, str] = {}
+    for request in reversed(earlier):
+        if len(found) > 1 or (not found and request.kind in TWO_SCANS):
+            break
+        if request.kind != "decline":
+            named = {ontology.resolve(p, modality) or p: p for p in request.phrases}
+            found = {**named, **found}
+    return tuple(found.values())
 
 
 def _classify(text: str, phrases: tuple[str, ...]) -> Request:

@@ -158,14 +158,18 @@ SHOW = any_of(
     "show", "highlight", "outline", "segment", "find", "mark", "delineate", "trace", "draw",
     "mask", "look for",
 )  # fmt: skip
+_MORE = (
+    "(?:larger|bigger|smaller|wider|longer|narrower|shorter|taller|thicker|thinner|brighter|darker|"
+    "denser|rounder)"
+)
 COMPARE = any_of(
-    "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "differ\\w*",
-    "same size", "versus", "vs", "times", "narrower", "shorter", "taller", "thicker", "thinner",
-    "brighter", "darker", "denser", "rounder",
+    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ\\w*", "same size", "versus", "vs", "times",
 )  # fmt: skip
 BETWEEN = any_of(
-    "difference", "ratio", "which (?:one |of them )?is (?:the )?(?:larger|bigger|smaller)"
-)
+    "differ\\w*", "(?<!aspect )ratio", "same size", "by how much",
+    f"which (?:one |side |of (?:them|these|those|the two) )?is (?:the )?{_MORE}",
+    "compare (?:them|these|those|both|the two)",
+)  # fmt: skip
 SHARE_OF = any_of("(?:share|percent\\w*|proportion|fraction|how much) of")
 
 PRONOUN = any_of(

@@ -155,3 +155,43 @@ def test_between_scans_sizes_alone_are_compared(question, kind):
     request = read(question)
     assert request.kind == kind
     assert kind == "change" or "scan by scan" in request.ask_back
+
+
+@pytest.mark.parametrize(
+    ("questions", "phrases"),
+    [
+        (
+            ("How large is the right lung?", "And the left lung?", "Which one is larger?"),
+            LUNGS[::-1],
+        ),
+        (("How large is the liver?", "and the spleen?", "compare them"), ORGANS),
+        (
+            ("Where is the liver?", "How large is the spleen?", "by how much do they differ?"),
+            ORGANS,
+        ),
+        (("How large are the liver and the spleen?", "which of them is smaller?"), ORGANS),
+        (("How large are the lungs?", "which one is larger?"), LUNGS),
+        (("How large are the lungs?", "which is larger, the left or the right?"), LUNGS),
+        (("How large is the left lung?", "is it larger than the right one?"), LUNGS),
+        (("How large is the left lung?", "is it smaller than the other?"), LUNGS),
+    ],
+)
+def test_which_one_is_of_the_last_two_that_were_spoken_of(questions, phrases):
+    request = read(*questions)
+    assert (request.kind, request.phrases) == ("compare", phrases)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how much larger is it now?",
+        "what is the difference between the two scans?",
+        "what is its aspect ratio?",
+    ],
+)
+def test_what_is_asked_of_one_is_no_question_about_the_object_before(question):
+    request = read("How large is the liver?", "how large is the tumour?", question)
+    assert request.phrases == ("tumour",)
+    grown = read("How large is the liver?", "did the tumour grow?", "by how much?")
+    assert grown.phrases == ("tumour",)
+    assert read("How large is the liver?", "which one is larger?").kind == "unclear"
