@@ -14,6 +14,7 @@ from agent.planner.phrasing import (
     be,
     in_general,
     named,
+    objects_by_scan,
     offer,
     placed_by_part,
     plural,
@@ -39,8 +40,9 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _unclear(request)
     if errors and request.kind != "density":
         return " ".join(dict.fromkeys(errors))
+    where = f"In {request.scans[0]}: " if len(request.scans) == 1 else ""
     if request.kind in RELATIONS:
-        return compared(request.kind, results)
+        return where + compared(request.kind, results)
     if request.kind == "describe":
         return _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
@@ -50,10 +52,10 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return f"{_with_scale(request, results)} Sizes are now in millimetres."
     if request.kind == "everything":
         said = _everything(segmented, References(results))
-        return f"{_NOT_OURS}\n\n{said}" if request.reason == "normality" else said
+        return f"{_NOT_OURS}\n\n{where}{said}" if request.reason == "normality" else where + said
+    if len(request.scans) > 1 or "scans" in segmented.content:
+        return _scan_by_scan(request, results)
     objects = segmented.content["objects"]
-    if "scans" in segmented.content:
-        return _scan_by_scan(request, segmented, results)
     present = [o for o in objects if o["present"]]
     beside = SIDE_BY_SIDE if request.side_by_side and len(present) > 1 else ""
     sentences = [_with_scale(request, results), beside]
@@ -68,7 +70,7 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if len(present) < len(objects) and not any(o["present"] for o in general):
         sentences.append(offer(segmented.content))
     sentences += dict.fromkeys(errors)
-    return _together(sentences)
+    return where + _together(sentences)
 
 
 def _together(sentences: Sequence[str]) -> str:
@@ -89,15 +91,14 @@ def _with_scale(request: Request, results: Sequence[Result]) -> str:
     return f"The scale{where} is the one you gave: {request.scale.said}."
 
 
-def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]) -> str:
+def _scan_by_scan(request: Request, results: Sequence[Result]) -> str:
     """One line for each scan that was asked about."""
     lines = []
-    for scan in segmented.content["scans"]:
+    for scan, objects in objects_by_scan(results).items():
         said: list[str] = []
-        for found in segmented.content["objects"]:
-            if found["scan"] == scan:
-                about = _about(request, found, results) if found["present"] else [absent(found)]
-                said += [s for s in about if s]
+        for found in objects:
+            about = _about(request, found, results) if found["present"] else [absent(found)]
+            said += [s for s in about if s]
         lines.append(f"- {scan}: {_together(said)}")
     beside = SIDE_BY_SIDE if request.side_by_side else ""
     return "\n".join([*filter(None, [_with_scale(request, results), beside]), *lines])

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.planner import words
+from agent.planner.scan_names import PICTURE
 from parser_model.ontology import Ontology
 
 RelationKind = Literal[
     "compare", "share", "distance", "centre_distance", "symmetry", "cup_to_disc",
     "cardiothoracic", "ejection", "change",
+    "between_scans",
 ]  # fmt: skip
 RELATIONS: Final[dict[str, str]] = {
     "compare": "ratio",
@@ -23,10 +25,11 @@ RELATIONS: Final[dict[str, str]] = {
     "cardiothoracic": "cardiothoracic",
     "ejection": "ejection_fraction",
     "change": "change",
+    "between_scans": "ratio",
 }
 """Kinds of requests that a comparison answers, and what `compare` is asked for."""
-TWO_SCANS: Final = ("ejection", "change")
-"""Of one object on an earlier and a later scan."""
+TWO_SCANS: Final = ("ejection", "change", "between_scans")
+"""Of one object on two scans, an earlier and a later one unless the scans are named."""
 
 _ANY = words.any_of
 _CUP_TO_DISC = re.compile(
@@ -61,6 +64,11 @@ _CHANGED = re.compile(
     + r"\s+(?:gr[eo]w\w*|shr[aiu]nk\w*|chang\w+|larger|bigger|smaller)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_OF_SCANS = _ANY(
+    rf"which (?:one )?(?:of the )?(?:two )?{PICTURE}",
+    rf"(?:in|on|of|across) (?:the two|both|(?:the )?different|(?:these|those)(?: two)?) {PICTURE}",
+)
+_LARGEST = _ANY("largest", "biggest", "smallest")
 _FIRST = _ANY("first", "baseline", "beginning", "start")
 
 
@@ -84,7 +92,11 @@ class Relation:
 
 
 def read_relation(
-    text: str, phrases: tuple[str, ...], ontology: Ontology, modality: str | None
+    text: str,
+    phrases: tuple[str, ...],
+    scans: tuple[str, ...],
+    ontology: Ontology,
+    modality: str | None,
 ) -> Relation | None:
     """The comparison that a question asks for, or None.
 
@@ -93,6 +105,8 @@ def read_relation(
     text : str
     phrases : tuple of str
         The objects named, in reading order.
+    scans : tuple of str
+        The scans named.
     ontology : Ontology
     modality : str or None
     """
@@ -113,6 +127,9 @@ def read_relation(
             return Relation("centre_distance" if centres else "distance", pair)
     if _SYMMETRY.search(text) and phrases:
         return Relation("symmetry", _sides(phrases, ontology, modality))
+    compares = words.COMPARE.search(text) or _LARGEST.search(text)
+    if len(phrases) == 1 and compares and (len(scans) == 2 or _OF_SCANS.search(text)):
+        return Relation("between_scans", phrases)
     if len(phrases) < 2 and CHANGE.search(text):
         one = phrases or _names(_CHANGED, text)
         return Relation("change", one, since_first=bool(_FIRST.search(text)))
@@ -139,7 +156,7 @@ def _apart(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -
         sides = _sides((phrase,), ontology, modality)
         return len(sides) == 2 and set(sides) <= set(phrases)
 
-    return tuple(phrase for phrase in phrases if not stands_for_both(phrase))
+    return tuple(phrase for phrase in dict.fromkeys(phrases) if not stands_for_both(phrase))
 
 
 def _sides(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
 from agent.planner.relations import CHANGE, TWO_SCANS, Relation, read_relation
 from agent.planner.scales import StatedScale, read_scale
+from agent.planner.scan_names import named_scans, scan_of_follow_up
 from parser_model.ontology import Ontology, words_of
 
 Kind = Literal[
@@ -29,6 +30,7 @@ Kind = Literal[
     "cardiothoracic",
     "ejection",
     "change",  # of one object, from an earlier scan to a later one
+    "between_scans",  # of one object, in no order of time
     "sure",  # how likely it is there, and how far its size may be off
     "everything",
     "describe",
@@ -64,6 +66,8 @@ class Request:
         For "change" and "ejection": the earlier scan is the first, not the one before.
     each_part : bool
         A list of the parts is wanted.
+    scans : tuple of str
+        The scans named; all current ones where there are none.
     side_by_side : bool
         A comparison that no tool makes was wanted: each object is measured instead.
     """
@@ -78,6 +82,7 @@ class Request:
     follow_up: bool = False
     since_first: bool = False
     each_part: bool = False
+    scans: tuple[str, ...] = ()
     side_by_side: bool = False
 
 
@@ -102,6 +107,7 @@ def understand(
         return Request("decline", reason="treatment")
     if words.DIAGNOSIS.search(words.NO_DIAGNOSIS.sub("", text)):
         return Request("decline", reason="diagnosis")
+    scans = named_scans(text)
     parted = _parted(text)
     phrases = tuple(phrase for _, phrase in find_phrases(parted, ontology, modality))
     if words.GREETING.match(text):
@@ -109,11 +115,11 @@ def understand(
     if words.THANKS.match(text):
         return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
-        return Request("everything", reason="normality")
+        return Request("everything", reason="normality", scans=scans)
     if (measure := read_named_measure(text)) is not None:
         unit = words.UNIT.search(text)
-        named = (measure.phrase,)
-        return Request("measure", named, measure.quantities, unit.group(1) if unit else None)
+        request = Request("measure", (measure.phrase,), measure.quantities, scans=scans)
+        return replace(request, unit=unit.group(1) if unit else None)
     last = _last_about_objects(earlier)
     follow_up = False
     side = words.SIDE.search(text)
@@ -130,33 +136,46 @@ def understand(
     about = phrases
     if not phrases and words.BETWEEN.search(text) and not CHANGE.search(text):
         about = _spoken_of(earlier, ontology, modality)
-    relation = read_relation(text, about, ontology, modality)
+    if not phrases and not scans and last is not None:
+        scans = scan_of_follow_up(text)
+    relation = read_relation(text, about, scans, ontology, modality)
     if relation is not None:
-        request = _compared(relation, text, ontology, modality)
+        request = _compared(relation, scans, text, ontology, modality)
         phrases = relation.phrases
+        if relation.kind == "change" and len(scans) < 2:
+            scans = ()  # "larger than in the first scan" is asked of the newest
     else:
         request = _classify(text, phrases)
     if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
         request = Request("density")
     if request.kind in ("everything", "describe", "decline") or request.ask_back:
-        return request
+        return replace(request, scans=scans)
     if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
     if not phrases and last is not None:
         asks_anew = request.kind != "unclear"
-        if asks_anew or words.UNIT.search(text):
+        if asks_anew or scans or words.UNIT.search(text):
             phrases, follow_up = last.phrases, True
+            scans = scans or (() if request.kind in TWO_SCANS else last.scans)
     unit = words.UNIT.search(text)
     request = replace(
-        request, phrases=phrases, follow_up=follow_up, unit=unit.group(1) if unit else None
+        request,
+        phrases=phrases,
+        follow_up=follow_up,
+        unit=unit.group(1) if unit else None,
+        scans=scans,
     )
     if request.kind == "unclear" and phrases:
         if last is not None and (words.AND.match(text) or follow_up):
-            if last.kind in _OF_TWO and len(phrases) < 2:
+            scans = scans or last.scans
+            alone = len(scans) == 1 if last.kind == "between_scans" else len(phrases) < 2
+            if last.kind in _OF_TWO and alone:
                 return replace(request, kind="measure", quantities=words.SIZE, follow_up=True)
             kind = "measure" if last.kind == "scale" else last.kind
             unit_asked = request.unit or last.unit
-            return replace(last, kind=kind, phrases=phrases, unit=unit_asked, follow_up=True)
+            return replace(
+                last, kind=kind, phrases=phrases, unit=unit_asked, scans=scans, follow_up=True
+            )
         return replace(request, kind="measure", quantities=words.SIZE)
     if request.kind != "unclear" and not phrases:
         return replace(request, kind="unclear", reason="no object")
@@ -167,7 +186,7 @@ _SIZES_ALONE = (
     "Between scans I compare the size alone. Ask for anything else scan by scan, for example "
     '"How bright is the liver in scan-1?".'
 )
-_OF_TWO = ("compare", "share", "distance", "centre_distance")
+_OF_TWO = ("compare", "share", "distance", "centre_distance", "between_scans")
 _HELLO = 'Hello. Ask about your scan, for example "What do you see?" or "How large is the liver?".'
 
 
@@ -195,7 +214,13 @@ def _about_scale(
     return replace(request, phrases=last.phrases, quantities=quantities, follow_up=True)
 
 
-def _compared(relation: Relation, text: str, ontology: Ontology, modality: str | None) -> Request:
+def _compared(
+    relation: Relation,
+    scans: tuple[str, ...],
+    text: str,
+    ontology: Ontology,
+    modality: str | None,
+) -> Request:
     """A comparison; where no tool makes it, what is asked of each object, or of each scan."""
     request = Request(relation.kind, since_first=relation.since_first)
     asked = _classify(text, relation.phrases)
@@ -208,6 +233,9 @@ def _compared(relation: Relation, text: str, ontology: Ontology, modality: str |
         )
         judged = asked.quantities == words.DIAMETERS and all(lesions)
         return request if judged else Request("unclear", ask_back=_SIZES_ALONE)
+    if relation.kind == "between_scans" and other:
+        asked = replace(asked, side_by_side=True)
+        return asked if len(scans) == 2 else Request("unclear", ask_back=_SIZES_ALONE)
     if relation.kind in ("compare", "symmetry") and (other or len(relation.phrases) > 2):
         if not other:
             asked = Request("measure", quantities=words.SIZE)
