@@ -20,7 +20,7 @@ from agent.planner.phrasing import (
     plural,
     verb,
 )
-from agent.planner.relations import RELATIONS
+from agent.planner.relations import RELATIONS, TWO_SCANS
 from agent.planner.understand import Request
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
@@ -40,7 +40,8 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _unclear(request)
     if errors and request.kind != "density":
         return " ".join(dict.fromkeys(errors))
-    where = f"In {request.scans[0]}: " if len(request.scans) == 1 else ""
+    one_scan = len(request.scans) == 1 and request.kind not in TWO_SCANS
+    where = f"In {request.scans[0]}: " if one_scan else ""
     if request.kind in RELATIONS:
         return where + compared(request.kind, results)
     if request.kind == "describe":

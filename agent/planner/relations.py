@@ -44,7 +44,9 @@ _SYMMETRY = _ANY("symmetr\\w+", "asymmetr\\w+", "same size on both sides", "equa
 CHANGE: Final = _ANY(
     "gr[eo]w", "grown", "growing", "shr[aiu]nk", "shrunk(?:en)?", "shrinking", "changed?", "recist",
     "since (?:the )?(?:first|last|previous|prior|earlier|baseline)",
-    "between the (?:two(?! (?!scans|images))|scans|images)", "follow-?\\s?up",
+    rf"between the (?:two )?(?:{PICTURE}|exam\w*|stud(?:y|ies)|visits?|dates?|times?)",
+    "between the two(?=\\W*$)",
+    "follow-?\\s?up",
     "than (?:before|last time|(?:in|on|at)? ?(?:the )?(?:first|last|previous|earlier|baseline))",
     "compared (?:to|with) (?:before|(?:the )?(?:first|last|previous|earlier|baseline))",
     "(?:larger|bigger|smaller) now",
@@ -69,6 +71,8 @@ _OF_SCANS = _ANY(
     rf"(?:in|on|of|across) (?:the two|both|(?:the )?different|(?:these|those)(?: two)?) {PICTURE}",
 )
 _LARGEST = _ANY("largest", "biggest", "smallest")
+_LARGER = _ANY("larger", "bigger", "smaller")
+_WHICH_HAS = _ANY("which (?:[\\w-]+ ){1,3}(?:has|have|contains?|shows?)")
 _FIRST = _ANY("first", "baseline", "beginning", "start")
 
 
@@ -127,8 +131,7 @@ def read_relation(
             return Relation("centre_distance" if centres else "distance", pair)
     if _SYMMETRY.search(text) and phrases:
         return Relation("symmetry", _sides(phrases, ontology, modality))
-    compares = words.COMPARE.search(text) or _LARGEST.search(text)
-    if len(phrases) == 1 and compares and (len(scans) == 2 or _OF_SCANS.search(text)):
+    if len(phrases) == 1 and _between_scans(text, scans):
         return Relation("between_scans", phrases)
     if len(phrases) < 2 and CHANGE.search(text):
         one = phrases or _names(_CHANGED, text)
@@ -137,8 +140,19 @@ def read_relation(
         pair = _apart(phrases, ontology, modality)
         if len(pair) < 2 and words.OF_BOTH_SIDES.search(text):
             pair = _sides(pair, ontology, modality)
-        return Relation("compare", pair) if len(pair) >= 2 else None
+        # "Which lung has the larger tumour?" compares no lung with a tumour.
+        other = len(phrases) > 1 and _WHICH_HAS.search(text)
+        return Relation("compare", pair) if len(pair) >= 2 and not other else None
     return None
+
+
+def _between_scans(text: str, scans: tuple[str, ...]) -> bool:
+    """Whether one object is compared between scans: "which picture has the larger lesion?"."""
+    if len(scans) == 1 and _LARGER.search(text):  # "is it larger in the second one?"
+        return not words.OF_BOTH_SIDES.search(text) and not CHANGE.search(text)
+    if len(scans) != 2 and not _OF_SCANS.search(text):
+        return False
+    return bool(words.COMPARE.search(text) or _LARGEST.search(text))
 
 
 def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def understand(
             phrases, follow_up = swapped, True
     if not phrases:
         unknown = _unknown_name(text)
-        if unknown:
+        if unknown and not named_scans(unknown):
             phrases = (unknown,)
     about = phrases
     if not phrases and words.BETWEEN.search(text) and not CHANGE.search(text):
@@ -150,7 +150,8 @@ def understand(
         request = Request("density")
     if request.kind in ("everything", "describe", "decline") or request.ask_back:
         return replace(request, scans=scans)
-    if words.EACH_PART.search(text) and request.kind in ("measure", "count", "unclear"):
+    by_part = words.EACH_PART.search(text) and not scan_of_follow_up(text)
+    if by_part and request.kind in ("measure", "count", "unclear"):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
     if not phrases and last is not None:
         asks_anew = request.kind != "unclear"

@@ -131,7 +131,18 @@ DESCRIBE = re.compile(
     r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
     re.IGNORECASE,
 )
-WHERE = any_of("where", "locat\\w+", "position", "which side", "point (?:to|out)", "whereabouts")
+_MORE = (
+    "(?:larger|bigger|smaller|wider|longer|narrower|shorter|taller|thicker|thinner|brighter|darker|"
+    "denser|rounder)"
+)
+WHERE = any_of(
+    "where",
+    "locat\\w+",
+    "position",
+    f"which side(?! is (?:the )?{_MORE})",
+    "point (?:to|out)",
+    "whereabouts",
+)
 COUNT = any_of("how many", "count", "number of")
 NOT_A_COUNT = re.compile(
     r"how many (?:percent|times|mm|cm|ml|cc|slices|pixels|millimet|centimet|millilit)",
@@ -158,12 +169,9 @@ SHOW = any_of(
     "show", "highlight", "outline", "segment", "find", "mark", "delineate", "trace", "draw",
     "mask", "look for",
 )  # fmt: skip
-_MORE = (
-    "(?:larger|bigger|smaller|wider|longer|narrower|shorter|taller|thicker|thinner|brighter|darker|"
-    "denser|rounder)"
-)
 COMPARE = any_of(
-    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ\\w*", "same size", "versus", "vs", "times",
+    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ\\w*", "same size", "by how much",
+    "as (?:large|big|small) as", "versus", "vs", "times",
 )  # fmt: skip
 BETWEEN = any_of(
     "differ\\w*", "(?<!aspect )ratio", "same size", "by how much",

@@ -172,6 +172,8 @@ def test_between_scans_sizes_alone_are_compared(question, kind):
         (("How large are the liver and the spleen?", "which of them is smaller?"), ORGANS),
         (("How large are the lungs?", "which one is larger?"), LUNGS),
         (("How large are the lungs?", "which is larger, the left or the right?"), LUNGS),
+        (("How large are the lungs?", "which side is larger?"), LUNGS),
+        (("Is the liver as big as the spleen?", "by how much do they differ?"), ORGANS),
         (("How large is the left lung?", "is it larger than the right one?"), LUNGS),
         (("How large is the left lung?", "is it smaller than the other?"), LUNGS),
     ],
@@ -195,3 +197,26 @@ def test_what_is_asked_of_one_is_no_question_about_the_object_before(question):
     grown = read("How large is the liver?", "did the tumour grow?", "by how much?")
     assert grown.phrases == ("tumour",)
     assert read("How large is the liver?", "which one is larger?").kind == "unclear"
+
+
+def test_which_of_two_has_a_thing_compares_no_thing_with_its_place():
+    assert read("Which lung has the larger tumour?", modality="X-Ray").kind == "measure"
+    assert read("Which kidney has the larger volume?", modality="CT").kind == "compare"
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "scans"),
+    [
+        ("How large is it in the second picture?", "measure", ("scan-2",)),
+        ("what about the second picture?", "measure", ("scan-2",)),
+        ("and in the second one?", "measure", ("scan-2",)),
+        ("is it larger than in the first scan?", "change", ()),
+        ("has it grown between scan 2 and scan 3?", "change", ("scan-2", "scan-3")),
+        ("did it grow?", "change", ()),
+        ("and the second one?", "measure", ()),  # the second part
+    ],
+)
+def test_a_scan_is_named_in_a_follow_up(question, kind, scans):
+    request = read("How large is the tumour?", question)
+    assert (request.kind, request.phrases, request.scans) == (kind, ("tumour",), scans)
+    assert request.each_part == (question == "and the second one?")

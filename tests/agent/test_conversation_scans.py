@@ -49,6 +49,8 @@ def add_again(conversation):
         "Is the lesion in the first image bigger than in the second?",
         "Compare the lesion in the two scans",
         "Compare the lesion in scan 1 and scan 2",
+        "Is the lesion larger in the second picture?",
+        "Is the lesion smaller in the first picture?",
     ],
 )
 def test_which_picture_has_the_larger_one(conversation, question):
