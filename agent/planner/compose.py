@@ -45,7 +45,7 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if request.kind in RELATIONS:
         return where + compared(request.kind, results)
     if request.kind == "describe":
-        return _described(results)
+        return where + _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
     if segmented is None and errors:
         return " ".join(dict.fromkeys(errors))

@@ -133,12 +133,13 @@ def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
         return None if "decline" in called else ("decline", reason)
     if request.kind == "unclear":
         return None
+    one_scan = {"scan": request.scans[0]} if len(request.scans) == 1 else {}
     if request.kind == "describe":
-        return None if "describe_scan" in called else ("describe_scan", {})
+        return None if "describe_scan" in called else ("describe_scan", one_scan)
     if request.scale and request.kind == "scale" and "set_scale" not in called:
         return "set_scale", dict(request.scale.arguments)
     if request.kind == "everything" and "find_everything" not in called:
-        return "find_everything", {"scan": request.scans[0]} if len(request.scans) == 1 else {}
+        return "find_everything", one_scan
     scale_of = request.scale.arguments.get("scan") if request.scale else None
     looked_at = {r.arguments.get("scan") for r in results if r.tool == "segment"}
     for scan in request.scans or (scale_of,):

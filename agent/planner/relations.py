@@ -12,8 +12,7 @@ from parser_model.ontology import Ontology
 
 RelationKind = Literal[
     "compare", "share", "distance", "centre_distance", "symmetry", "cup_to_disc",
-    "cardiothoracic", "ejection", "change",
-    "between_scans",
+    "cardiothoracic", "ejection", "change", "between_scans",
 ]  # fmt: skip
 RELATIONS: Final[dict[str, str]] = {
     "compare": "ratio",
@@ -71,7 +70,7 @@ _OF_SCANS = _ANY(
     rf"(?:in|on|of|across) (?:the two|both|(?:the )?different|(?:these|those)(?: two)?) {PICTURE}",
 )
 _LARGEST = _ANY("largest", "biggest", "smallest")
-_LARGER = _ANY("larger", "bigger", "smaller")
+_LARGER = _ANY("(?:larger|bigger|smaller)(?! than (?!in|on))")
 _WHICH_HAS = _ANY("which (?:[\\w-]+ ){1,3}(?:has|have|contains?|shows?)")
 _FIRST = _ANY("first", "baseline", "beginning", "start")
 

@@ -129,6 +129,8 @@ def understand(
             swapped = (*_other_side(swapped, "other", ontology, modality), *swapped)
         if swapped:
             phrases, follow_up = swapped, True
+    if not phrases and words.COMPARE.search(text):
+        phrases = _of_two_sides(text, ontology, modality)
     if not phrases:
         unknown = _unknown_name(text)
         if unknown and not named_scans(unknown):
@@ -136,12 +138,14 @@ def understand(
     about = phrases
     if not phrases and words.BETWEEN.search(text) and not CHANGE.search(text):
         about = _spoken_of(earlier, ontology, modality)
-    if not phrases and not scans and last is not None:
-        scans = scan_of_follow_up(text)
+    if not phrases and last is not None:
+        scans = scans or scan_of_follow_up(text)
+        about = last.phrases if scans else about
     relation = read_relation(text, about, scans, ontology, modality)
     if relation is not None:
-        request = _compared(relation, scans, text, ontology, modality)
         phrases = relation.phrases
+        spoken_of = phrases or (last.phrases if last is not None else ())
+        request = _compared(replace(relation, phrases=spoken_of), scans, text, ontology, modality)
         if relation.kind == "change" and len(scans) < 2:
             scans = ()  # "larger than in the first scan" is asked of the newest
     else:
@@ -314,6 +318,14 @@ def _each_side_named(text: str, ontology: Ontology, modality: str | None) -> str
     text = words.BOTH_SIDES.sub(both, text)
     # "Is the left lung larger than the right?" names two as well.
     return words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+
+
+def _of_two_sides(text: str, ontology: Ontology, modality: str | None) -> tuple[str, ...]:
+    """The word that names something with a side alone: a ventricle is a left or a right one."""
+    for word in words_of(text):
+        if all(ontology.resolve(f"{side} {word}", modality) for side in ("left", "right")):
+            return (word,)
+    return ()
 
 
 def _parted(text: str) -> str:

@@ -170,11 +170,12 @@ SHOW = any_of(
     "mask", "look for",
 )  # fmt: skip
 COMPARE = any_of(
-    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ\\w*", "same size", "by how much",
-    "as (?:large|big|small) as", "versus", "vs", "times",
+    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ(?:s|ences?)?", "by how much",
+    "same (?:size|area|volume)", "equal(?:ly)? \\w+", "as (?:large|big|small) as", "versus", "vs",
+    "times",
 )  # fmt: skip
 BETWEEN = any_of(
-    "differ\\w*", "(?<!aspect )ratio", "same size", "by how much",
+    "differ(?:s|ences?)?", "(?<!aspect )ratio", "same size", "by how much",
     f"which (?:one |side |of (?:them|these|those|the two) )?is (?:the )?{_MORE}",
     "compare (?:them|these|those|both|the two)",
 )  # fmt: skip
@@ -188,7 +189,7 @@ ONE_OF_THEM = re.compile(rf"(?:{_RANKED}|last|next) ones?", re.IGNORECASE)
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
 BOTH_SIDES = re.compile(
     r"\b(?P<a>left|right)(?:\s+(?:or|and|vs|versus|than|with|to)\s+|\s*/\s*|-to-)"
-    r"(?:the\s+)?(?P<b>left|right)\s+(?P<what>\w+)",
+    r"(?:the\s+)?(?P<b>left|right)\s+(?!(?:ones?|sides?)\b)(?P<what>\w+)",
     re.IGNORECASE,
 )
 OTHER_SIDE = re.compile(
@@ -197,11 +198,12 @@ OTHER_SIDE = re.compile(
     re.IGNORECASE,
 )
 RATIO = any_of("ratio")
-RATIO_TO = re.compile(r"\s*/\s*|\s+to\s+", re.IGNORECASE)
-TO_A_SIDE = re.compile(r"\s+to\s+(?=(?:the\s+)?(?:left|right)\b)", re.IGNORECASE)
+RATIO_TO = re.compile(r"\s*[/:]\s*|\s+to\s+", re.IGNORECASE)
+TO_A_SIDE = re.compile(r"(?:\s+to\s+|\s*[/:]\s*)(?=(?:the\s+)?(?:left|right)\b)", re.IGNORECASE)
 OF_BOTH_SIDES = any_of(
-    "which", "both", "two", "one .*other", "each other", "differ\\w*",
-    "(?:left|right) .*(?:left|right)", "compare (?!.*\\b(?:to|with|against)\\b)",
+    "which", "both", "(?:the|these|those|his|her) two", "one .*other", "each other", "same",
+    "equal(?:ly)?", "differ(?:s|ences?)?", "(?:left|right) .*(?:left|right)",
+    "compare (?!.*\\b(?:to|with|against)\\b)",
 )  # fmt: skip
 """How "which lung is larger?" and "compare the lungs" speak of a left one and a right one."""
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)

@@ -47,11 +47,28 @@ def test_the_left_and_the_right_one_are_two(question, kind):
         "By how much do the two lungs differ?",
         "What is the difference between the two lungs?",
         "Compare the lungs",
+        "Which lung is larger, the left or the right one?",
+        "Are the lungs of equal size?",
+        "Do the lungs have the same area?",
     ],
 )
 def test_a_pair_is_compared_side_with_side(question):
     request = read(question, modality="X-Ray")
     assert (request.kind, request.phrases) == ("compare", ("left lung", "right lung"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which ventricle is larger?",
+        "Which ventricle is larger, the left or the right one?",
+        "Compare the ventricles",
+        "By how much do the two ventricles differ?",
+    ],
+)
+def test_a_pair_may_have_a_name_with_its_side_alone(question):
+    request = read("How large is the myocardium?", question, modality="MRI")
+    assert (request.kind, request.phrases) == ("compare", ("left ventricle", "right ventricle"))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +80,8 @@ def test_a_pair_is_compared_side_with_side(question):
         ("Has the lung changed between the two?", "change", ("lung",)),
         ("Compare the lungs with the liver", "compare", ("lungs", "liver")),
         ("Compare the lungs to normal ones", "measure", ("lungs",)),
+        ("Is the lung larger than two litres?", "measure", ("lung",)),
+        ("Is the lung smaller than 5 cm in scan 2?", "measure", ("lung",)),
     ],
 )
 def test_a_pair_that_is_not_compared_side_with_side_stays_whole(question, kind, phrases):
@@ -81,6 +100,8 @@ def test_what_is_joined_by_an_article_is_two():
     [
         ("left lung to right lung ratio", "X-Ray", ("left lung", "right lung")),
         ("What is the ratio of left to right lung area?", "X-Ray", ("left lung", "right lung")),
+        ("Compare left lung/right lung", "X-Ray", ("left lung", "right lung")),
+        ("left lung : right lung ratio", "X-Ray", ("left lung", "right lung")),
         ("left/right lung ratio", "X-Ray", ("left lung", "right lung")),
         ("Compare right and left lung", "X-Ray", ("right lung", "left lung")),
         ("Compare the left lung to the right lung", "X-Ray", ("left lung", "right lung")),
@@ -197,6 +218,8 @@ def test_what_is_asked_of_one_is_no_question_about_the_object_before(question):
     grown = read("How large is the liver?", "did the tumour grow?", "by how much?")
     assert grown.phrases == ("tumour",)
     assert read("How large is the liver?", "which one is larger?").kind == "unclear"
+    wide = read("How large is the liver?", "has its diameter changed?")
+    assert "scan by scan" in wide.ask_back
 
 
 def test_which_of_two_has_a_thing_compares_no_thing_with_its_place():
@@ -211,6 +234,7 @@ def test_which_of_two_has_a_thing_compares_no_thing_with_its_place():
         ("what about the second picture?", "measure", ("scan-2",)),
         ("and in the second one?", "measure", ("scan-2",)),
         ("is it larger than in the first scan?", "change", ()),
+        ("is it larger than in scan 1?", "between_scans", ("scan-1",)),
         ("has it grown between scan 2 and scan 3?", "change", ("scan-2", "scan-3")),
         ("did it grow?", "change", ()),
         ("and the second one?", "measure", ()),  # the second part

@@ -74,6 +74,9 @@ def test_one_of_several_pictures_is_asked_about(conversation):
     assert turn.answer.startswith("In scan-2: The liver is in the lower left")
     turn = conversation.ask("What do you see in the first picture?")
     assert turn.answer.startswith("In scan-1: I recognise")
+    turn = conversation.ask("What kind of image is the first picture?")
+    assert turn.answer.startswith("In scan-1: This looks like")
+    assert turn.calls[0].arguments == {"scan": "scan-1"}
     turn = conversation.ask("How large is the lesion in scan 1 and in scan 2?")
     assert [line.split(" mm²")[0] for line in turn.answer.splitlines()] == [
         "- scan-1: The lesion covers 100",
