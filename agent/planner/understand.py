@@ -136,16 +136,18 @@ def understand(
         if unknown and not named_scans(unknown):
             phrases = (unknown,)
     about = phrases
-    if not phrases and words.BETWEEN.search(text) and not CHANGE.search(text):
-        about = _spoken_of(earlier, ontology, modality)
     if not phrases and last is not None:
         scans = scans or scan_of_follow_up(text)
-        about = last.phrases if scans else about
+        if not CHANGE.search(text):
+            spoken_of = _spoken_of(earlier, ontology, modality)
+            about = spoken_of if words.BETWEEN.search(text) else last.phrases if scans else ()
+            follow_up = bool(about)
     relation = read_relation(text, about, scans, ontology, modality)
     if relation is not None:
         phrases = relation.phrases
-        spoken_of = phrases or (last.phrases if last is not None else ())
-        request = _compared(replace(relation, phrases=spoken_of), scans, text, ontology, modality)
+        if not phrases and last is not None:
+            relation = replace(relation, phrases=last.phrases)
+        request = _compared(relation, scans, text, ontology, modality)
         if relation.kind == "change" and len(scans) < 2:
             scans = ()  # "larger than in the first scan" is asked of the newest
     else:

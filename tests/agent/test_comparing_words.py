@@ -240,7 +240,13 @@ def test_which_of_two_has_a_thing_compares_no_thing_with_its_place():
         ("and the second one?", "measure", ()),  # the second part
     ],
 )
-def test_a_scan_is_named_in_a_follow_up(question, kind, scans):
+def test_a_scan_may_be_named_in_a_follow_up(question, kind, scans):
     request = read("How large is the tumour?", question)
     assert (request.kind, request.phrases, request.scans) == (kind, ("tumour",), scans)
     assert request.each_part == (question == "and the second one?")
+
+
+def test_what_grew_since_the_first_of_the_scans_has_to_be_one_object():
+    request = read("Is the LV larger than the RV?", "did it grow since the first scan?")
+    assert (request.kind, request.since_first, request.scans) == ("change", True, ())
+    assert request.phrases == ("LV", "RV")  # of which one has to be named
