@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from agent.planner.phrasing import References, Result, absent, be, named, offer, verb
+from agent.planner.phrasing import (
+    References,
+    Result,
+    absent,
+    be,
+    named,
+    objects_by_scan,
+    offer,
+    plural,
+    verb,
+)
 from agent.planner.relations import TWO_SCANS
 
 _Object = dict[str, Any]
+
+SIDE_BY_SIDE: Final = (
+    "I compare areas and volumes, of one object with another; this is what I measure of each."
+)
+"""Before what is told of each object where it was to be compared."""
 
 _NEEDS: Final = {
     "cup_to_disc": "The cup-to-disc ratio needs the outlines of the optic cup and the optic disc.",
@@ -16,6 +31,7 @@ _NEEDS: Final = {
     "symmetry": "Symmetry is measured between a left and a right object, such as the lungs; of one "
     "object I can tell how round it is.",
     "change": "To say what changed I need the same object on another scan: add that scan too.",
+    "between_scans": "I have this scan alone; add the other one too.",
     "ejection": "An ejection fraction needs the chamber at its fullest and at its emptiest: add "
     "both scans.",
 }
@@ -31,27 +47,44 @@ def compared(kind: str, results: Sequence[Result]) -> str:
     results : sequence of Result
         What the tools returned in this turn.
     """
-    looked = [r for r in results if r.tool == "segment"]
-    objects: dict[str, _Object] = {o["id"]: o for r in looked for o in r.content["objects"]}
-    answer = next((r.content for r in results if r.tool == "compare"), None)
+    by_scan = objects_by_scan(results)
+    offered = next((offer(r.content) for r in reversed(results) if r.tool == "segment"), "")
+    if kind in TWO_SCANS or len(by_scan) < 2:
+        objects = [one for found in by_scan.values() for one in found]
+        return _of_objects(kind, objects, results, offered)
+    lines = (
+        f"- {scan}: {_of_objects(kind, objects, results, offered)}"
+        for scan, objects in by_scan.items()
+    )
+    return "\n".join(lines)
+
+
+def _of_objects(kind: str, objects: list[_Object], results: Sequence[Result], offered: str) -> str:
+    """The answer that was worked out from these objects, or what is missing for it."""
+    known = {one["id"]: one for one in objects}
+    answers = (r.content for r in results if r.tool == "compare")
+    answer = next((a for a in answers if a["first"] in known), None)
     if answer is None:
-        return _missing(kind, list(objects.values()), looked)
-    a, b = objects[answer["first"]], objects[answer["second"]]
+        return _missing(kind, objects, offered)
+    a, b = known[answer["first"]], known[answer["second"]]
     said = _ANSWERS[kind](a, b, answer, References(results))
     return " ".join(sentence for sentence in said if sentence)
 
 
-def _missing(kind: str, objects: list[_Object], looked: list[Result]) -> str:
+def _missing(kind: str, objects: list[_Object], offered: str) -> str:
     there = [one for one in objects if one["present"]]
     said = [absent(one) for one in objects if not one["present"]]
-    if len({one["scan"] for one in objects}) > 1:
+    scans = {one["scan"] for one in objects}
+    if len(scans) > 1:
         said = [f"On {one['scan']}: {absent(one)}" for one in objects if not one["present"]]
     needs = _NEEDS.get(kind, "I need another object to compare it with; name both.")
     if said and kind not in ("cup_to_disc", "cardiothoracic"):
         needs = ""
     if kind in TWO_SCANS and len(there) > 1:
         needs = "Name one object to compare between the scans."
-    return " ".join(filter(None, (*said, needs, offer(looked[-1].content) if said else "")))
+    if kind == "between_scans" and len(scans) > 2:
+        needs = 'Name the scans, as in "Is the liver larger in scan-1 than in scan-2?".'
+    return " ".join(filter(None, (*said, needs, offered if said else "")))
 
 
 def _ids(answer: dict[str, Any]) -> list[str]:
@@ -96,6 +129,21 @@ def _ratio(a: _Object, b: _Object, answer: dict[str, Any], refs: References) -> 
     )
     verdict = f"{_larger(a, b, answer)}; {which} {_ids(answer)[0]}."
     return [sizes, verdict, _unsure(a, b, answer)]
+
+
+def _between(a: _Object, b: _Object, answer: dict[str, Any], refs: References) -> list[str]:
+    name, size = named(a), "volume" if a.get("in_volume") else "area"
+    sizes = [f"{refs.get(one['id'], size)} in {one['scan']}" for one in (a, b)]
+    larger = b if answer["larger"] == b["id"] else a
+    verdict = f"{be(name)} larger in {larger['scan']}"
+    if answer["larger"] == "equal":
+        verdict = f"{be(name)} equally large in both"
+    return [
+        f"The {name} {verb(name, 'measure')} {' and '.join(sizes)}.",
+        f"{'They' if plural(name) else 'It'} {verdict}; the {size} in {a['scan']} over that in "
+        f"{b['scan']} is {_ids(answer)[0]}.",
+        _unsure(a, b, answer),
+    ]
 
 
 def _share(a: _Object, b: _Object, answer: dict[str, Any], refs: References) -> list[str]:
@@ -213,4 +261,5 @@ _ANSWERS: Final[dict[str, Callable[[_Object, _Object, dict[str, Any], References
     "cardiothoracic": _cardiothoracic,
     "ejection": _ejection,
     "change": _change,
+    "between_scans": _between,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agent.planner.comparing import compared
+from agent.planner.comparing import SIDE_BY_SIDE, compared
 from agent.planner.parts import listed, placed, ranked
 from agent.planner.phrasing import (
     References,
@@ -16,12 +16,13 @@ from agent.planner.phrasing import (
     in_general,
     many,
     named,
+    objects_by_scan,
     offer,
     placed_by_part,
     plural,
     verb,
 )
-from agent.planner.relations import RELATIONS
+from agent.planner.relations import RELATIONS, TWO_SCANS
 from agent.planner.understand import Request
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
@@ -41,10 +42,12 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return _unclear(request)
     if errors and request.kind != "density":
         return " ".join(dict.fromkeys(errors))
+    one_scan = len(request.scans) == 1 and request.kind not in TWO_SCANS
+    where = f"In {request.scans[0]}: " if one_scan else ""
     if request.kind in RELATIONS:
-        return compared(request.kind, results)
+        return where + compared(request.kind, results)
     if request.kind == "describe":
-        return _described(results)
+        return where + _described(results)
     segmented = next((r for r in results if r.tool in ("segment", "find_everything")), None)
     if segmented is None and errors:
         return " ".join(dict.fromkeys(errors))
@@ -52,12 +55,14 @@ def compose(request: Request, results: Sequence[Result]) -> str:
         return f"{_with_scale(request, results)} Sizes are now in millimetres."
     if request.kind == "everything":
         said = _everything(segmented, References(results))
-        return f"{_NOT_OURS}\n\n{said}" if request.reason == "normality" else said
+        return f"{_NOT_OURS}\n\n{where}{said}" if request.reason == "normality" else where + said
+    if len(request.scans) > 1 or "scans" in segmented.content:
+        return _scan_by_scan(request, results)
     objects = segmented.content["objects"]
-    if "scans" in segmented.content:
-        return _scan_by_scan(request, segmented, results)
-    sentences = [_with_scale(request, results), *(absent(o) for o in objects if not o["present"])]
     present = [o for o in objects if o["present"]]
+    beside = SIDE_BY_SIDE if request.side_by_side and len(present) > 1 else ""
+    sentences = [_with_scale(request, results), beside]
+    sentences += [absent(o) for o in objects if not o["present"]]
     for found in present:
         sentences += _about(request, found, results)
     general = [o for r in results if r.tool == "segment" for o in r.content["objects"]]
@@ -68,7 +73,7 @@ def compose(request: Request, results: Sequence[Result]) -> str:
     if len(present) < len(objects) and not any(o["present"] for o in general):
         sentences.append(offer(segmented.content))
     sentences += dict.fromkeys(errors)
-    return _together(sentences)
+    return where + _together(sentences)
 
 
 def _together(sentences: Sequence[str]) -> str:
@@ -89,17 +94,17 @@ def _with_scale(request: Request, results: Sequence[Result]) -> str:
     return f"The scale{where} is the one you gave: {request.scale.said}."
 
 
-def _scan_by_scan(request: Request, segmented: Result, results: Sequence[Result]) -> str:
+def _scan_by_scan(request: Request, results: Sequence[Result]) -> str:
     """One line for each scan that was asked about."""
     lines = []
-    for scan in segmented.content["scans"]:
+    for scan, objects in objects_by_scan(results).items():
         said: list[str] = []
-        for found in segmented.content["objects"]:
-            if found["scan"] == scan:
-                about = _about(request, found, results) if found["present"] else [absent(found)]
-                said += [s for s in about if s]
+        for found in objects:
+            about = _about(request, found, results) if found["present"] else [absent(found)]
+            said += [s for s in about if s]
         lines.append(f"- {scan}: {_together(said)}")
-    return "\n".join([*filter(None, [_with_scale(request, results)]), *lines])
+    beside = SIDE_BY_SIDE if request.side_by_side else ""
+    return "\n".join([*filter(None, [_with_scale(request, results), beside]), *lines])
 
 
 def _about(request: Request, found: dict[str, Any], results: Sequence[Result]) -> list[str]:

@@ -165,32 +165,36 @@ def _next_call(request: Request, results: Sequence[Result]) -> _CallPlan | None:
         return None if "decline" in called else ("decline", reason)
     if request.kind == "unclear":
         return None
+    one_scan = {"scan": request.scans[0]} if len(request.scans) == 1 else {}
     if request.kind == "describe":
-        return None if "describe_scan" in called else ("describe_scan", {})
+        return None if "describe_scan" in called else ("describe_scan", one_scan)
     if request.scale and request.kind == "scale" and "set_scale" not in called:
         return "set_scale", dict(request.scale.arguments)
     if request.kind == "everything" and "find_everything" not in called:
-        return "find_everything", {}
-    if request.phrases and "segment" not in called:
-        scan = request.scale.arguments.get("scan") if request.scale else None
-        named = {"scan": scan} if scan else {}
-        return "segment", {"phrases": list(request.phrases), **named}
+        return "find_everything", one_scan
+    scale_of = request.scale.arguments.get("scan") if request.scale else None
+    looked_at = {r.arguments.get("scan") for r in results if r.tool == "segment"}
+    for scan in request.scans or (scale_of,):
+        if request.phrases and scan not in looked_at:
+            named = {"scan": scan} if scan else {}
+            return "segment", {"phrases": list(request.phrases), **named}
     if request.kind in RELATIONS:
         return _next_comparison(request, results)
     return _next_in_general(results) or _next_measurement(request, results)
 
 
 def _next_comparison(request: Request, results: Sequence[Result]) -> _CallPlan | None:
-    """The comparison that is asked for, once its two objects were looked for."""
+    """The comparison that is asked for, once its two objects were looked for; one on each scan."""
     looked = [r for r in results if r.tool == "segment"]
-    if any(r.tool == "compare" for r in results):
-        return None
     objects = {o["id"]: o for r in looked for o in r.content["objects"]}
+    compared = {r.arguments["first"] for r in results if r.tool == "compare"}
     if request.kind in TWO_SCANS:
         scans = sorted({o["scan"] for o in objects.values()}, key=_scan_number)
-        earlier = _scan_before(scans[0], first=request.since_first) if len(scans) == 1 else None
-        if earlier and len(looked) == 1:
-            return "segment", {"phrases": list(request.phrases), "scan": earlier}
+        other = _scan_before(scans[0], first=request.since_first) if len(scans) == 1 else None
+        if scans == ["scan-1"] == list(request.scans):
+            other = "scan-2"  # "is it larger in the first picture?"
+        if other and len(looked) == 1:
+            return "segment", {"phrases": list(request.phrases), "scan": other}
         # The first thing named, on the earliest and on the latest of the scans.
         ends = [o for scan in (scans[0], scans[-1]) for o in objects.values() if o["scan"] == scan]
         kind = ends[0]["target"] or ends[0]["phrase"]
@@ -198,16 +202,18 @@ def _next_comparison(request: Request, results: Sequence[Result]) -> _CallPlan |
         enough = any(o["present"] for o in pair)
         if request.kind != "change":
             enough = all(o["present"] for o in pair)
-        pair = pair if len(scans) > 1 and enough else []
+        enough = enough and not (request.kind == "between_scans" and len(scans) > 2)
+        pairs = [pair] if len(scans) > 1 and enough else []
     else:
-        pair = [o for o in objects.values() if o["present"]]
-    if len(pair) != 2:
-        return None
-    first, second = (o["id"] for o in pair)
-    if request.kind == "share":
+        there = [o for o in objects.values() if o["present"]]
+        on_each = dict.fromkeys(o["scan"] for o in there)
+        pairs = [[o for o in there if o["scan"] == scan] for scan in on_each]
+    for pair in pairs:
         # "What share of the lung is the tumour": the second as a part of the first.
-        first, second = second, first
-    return "compare", {"first": first, "second": second, "what": RELATIONS[request.kind]}
+        ids = [o["id"] for o in (reversed(pair) if request.kind == "share" else pair)]
+        if len(ids) == 2 and ids[0] not in compared:
+            return "compare", {"first": ids[0], "second": ids[1], "what": RELATIONS[request.kind]}
+    return None
 
 
 def _scan_number(name: str) -> int:

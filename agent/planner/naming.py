@@ -28,6 +28,7 @@ from parser_model.wording import words_of
 
 _LONGEST = 12
 _COMPARING = frozenset(["larger", "bigger", "smaller", "wider", "longer", "thicker", "thinner"])
+_BEGINS_ANEW = frozenset(["the", "a", "an", "left", "right"])
 _LONGEST_UNKNOWN = 3
 _SAYS_MORE = JOINS | {"is", "are", "was", "were", "than", "with", "how", "what", "which", "much"}
 """Words of a question that no description of an object goes across."""
@@ -168,10 +169,17 @@ def _breaks(span: Sequence[Word], resolve: Resolve) -> bool:
 
 
 def _joins_two(span: Sequence[str], target: str, resolve: Resolve) -> bool:
-    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE"."""
+    """True for "lungs and the liver", which is two objects; False for "photoreceptor and RPE".
+
+    What is named, and joined to what has an article or a side, is by itself: "the left lung and the
+    right lung" are not the lungs.
+    """
     for position, word in enumerate(span):
         if word.lower() in ("and", "or"):
             before, after = span[:position], resolve(span[position + 1 :])
+            anew = position + 1 < len(span) and span[position + 1].lower() in _BEGINS_ANEW
+            if anew and resolve(before) not in (None, target):
+                return True
             parts = all(one.lower() in PARTS for one in before)  # "body and tail of ..."
             return after == target != resolve(before) and not parts
     return False

@@ -38,6 +38,15 @@ class References:
         return f"[[{found} in {unit}]]" if unit else f"[[{found}]]"
 
 
+def objects_by_scan(results: Sequence[Result]) -> dict[str, list[dict[str, Any]]]:
+    """The objects that were looked for, by the ids of their scans, in the order of looking."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        for one in result.content["objects"] if result.tool == "segment" else ():
+            found.setdefault(one["scan"], []).append(one)
+    return found
+
+
 def named(found: dict[str, Any]) -> str:
     """What to call an object inside a sentence: never a disease, where it is known by another name.
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agent.planner import words
+from agent.planner.scan_names import PICTURE
 from parser_model.ontology import Ontology
 
 RelationKind = Literal[
     "compare", "share", "distance", "centre_distance", "symmetry", "cup_to_disc",
-    "cardiothoracic", "ejection", "change",
+    "cardiothoracic", "ejection", "change", "between_scans",
 ]  # fmt: skip
 RELATIONS: Final[dict[str, str]] = {
     "compare": "ratio",
@@ -23,10 +24,11 @@ RELATIONS: Final[dict[str, str]] = {
     "cardiothoracic": "cardiothoracic",
     "ejection": "ejection_fraction",
     "change": "change",
+    "between_scans": "ratio",
 }
 """Kinds of requests that a comparison answers, and what `compare` is asked for."""
-TWO_SCANS: Final = ("ejection", "change")
-"""Of one object on an earlier and a later scan."""
+TWO_SCANS: Final = ("ejection", "change", "between_scans")
+"""Of one object on two scans, an earlier and a later one unless the scans are named."""
 
 _ANY = words.any_of
 _CUP_TO_DISC = re.compile(
@@ -38,10 +40,12 @@ _CARDIOTHORACIC = _ANY("cardio-?\\s?thoracic", "ctr", "heart[- ]to[- ](?:chest|t
 _EJECTION = _ANY("ejection fraction", "ejection", "l?v?ef", "fractional area change")
 _DISTANCE = _ANY("how (?:far|close|near)", "distance", "gap between", "apart")
 _SYMMETRY = _ANY("symmetr\\w+", "asymmetr\\w+", "same size on both sides", "equally (?:large|big)")
-_CHANGE = _ANY(
+CHANGE: Final = _ANY(
     "gr[eo]w", "grown", "growing", "shr[aiu]nk", "shrunk(?:en)?", "shrinking", "changed?", "recist",
     "since (?:the )?(?:first|last|previous|prior|earlier|baseline)",
-    "between the (?:two|scans|images)", "follow-?\\s?up",
+    rf"between the (?:two )?(?:{PICTURE}|exam\w*|stud(?:y|ies)|visits?|dates?|times?)",
+    "between the two(?=\\W*$)",
+    "follow-?\\s?up",
     "than (?:before|last time|(?:in|on|at)? ?(?:the )?(?:first|last|previous|earlier|baseline))",
     "compared (?:to|with) (?:before|(?:the )?(?:first|last|previous|earlier|baseline))",
     "(?:larger|bigger|smaller) now",
@@ -61,6 +65,13 @@ _CHANGED = re.compile(
     + r"\s+(?:gr[eo]w\w*|shr[aiu]nk\w*|chang\w+|larger|bigger|smaller)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_OF_SCANS = _ANY(
+    rf"which (?:one )?(?:of the )?(?:two )?{PICTURE}",
+    rf"(?:in|on|of|across) (?:the two|both|(?:the )?different|(?:these|those)(?: two)?) {PICTURE}",
+)
+_LARGEST = _ANY("largest", "biggest", "smallest")
+_LARGER = _ANY("(?:larger|bigger|smaller)(?! than (?!in|on))")
+_WHICH_HAS = _ANY("which (?:[\\w-]+ ){1,3}(?:has|have|contains?|shows?)")
 _FIRST = _ANY("first", "baseline", "beginning", "start")
 
 
@@ -84,7 +95,11 @@ class Relation:
 
 
 def read_relation(
-    text: str, phrases: tuple[str, ...], ontology: Ontology, modality: str | None
+    text: str,
+    phrases: tuple[str, ...],
+    scans: tuple[str, ...],
+    ontology: Ontology,
+    modality: str | None,
 ) -> Relation | None:
     """The comparison that a question asks for, or None.
 
@@ -93,6 +108,8 @@ def read_relation(
     text : str
     phrases : tuple of str
         The objects named, in reading order.
+    scans : tuple of str
+        The scans named.
     ontology : Ontology
     modality : str or None
     """
@@ -113,12 +130,28 @@ def read_relation(
             return Relation("centre_distance" if centres else "distance", pair)
     if _SYMMETRY.search(text) and phrases:
         return Relation("symmetry", _sides(phrases, ontology, modality))
-    if len(phrases) < 2 and _CHANGE.search(text):
+    if len(phrases) == 1 and _between_scans(text, scans):
+        return Relation("between_scans", phrases)
+    if len(phrases) < 2 and CHANGE.search(text):
         one = phrases or _names(_CHANGED, text)
         return Relation("change", one, since_first=bool(_FIRST.search(text)))
-    if len(phrases) >= 2 and words.COMPARE.search(text):
-        return Relation("compare", phrases)
+    if phrases and words.COMPARE.search(text):
+        pair = _apart(phrases, ontology, modality)
+        if len(pair) < 2 and words.OF_BOTH_SIDES.search(text):
+            pair = _sides(pair, ontology, modality)
+        # "Which lung has the larger tumour?" compares no lung with a tumour.
+        other = len(phrases) > 1 and _WHICH_HAS.search(text)
+        return Relation("compare", pair) if len(pair) >= 2 and not other else None
     return None
+
+
+def _between_scans(text: str, scans: tuple[str, ...]) -> bool:
+    """Whether one object is compared between scans: "which picture has the larger lesion?"."""
+    if len(scans) == 1 and _LARGER.search(text):  # "is it larger in the second one?"
+        return not words.OF_BOTH_SIDES.search(text) and not CHANGE.search(text)
+    if len(scans) != 2 and not _OF_SCANS.search(text):
+        return False
+    return bool(words.COMPARE.search(text) or _LARGEST.search(text))
 
 
 def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
@@ -127,6 +160,16 @@ def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
     found = tuple(n.strip() for n in match.groups() if n) if match else ()
     plain = any(words.PRONOUN.fullmatch(n) or n.lower() in words.NO_NAMES for n in found)
     return () if plain else found
+
+
+def _apart(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> tuple[str, ...]:
+    """Without what both sides of are named too: "which lung, the left lung or the right lung?"."""
+
+    def stands_for_both(phrase: str) -> bool:
+        sides = _sides((phrase,), ontology, modality)
+        return len(sides) == 2 and set(sides) <= set(phrases)
+
+    return tuple(phrase for phrase in dict.fromkeys(phrases) if not stands_for_both(phrase))
 
 
 def _sides(phrases: tuple[str, ...], ontology: Ontology, modality: str | None) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agent.planner.scan_names import ORDINALS, named_scans
+
 _MM: Final = {
     "nm": 1e-6,
     "nanomet": 1e-6,
@@ -85,13 +87,7 @@ _BAR = (
 # "Is the scale 0.3 mm?" states nothing.
 _ASKS = re.compile(r"\s*(?:is|are|was|were|does|do|can)\b(?:[^.!?]|[.,]\d)*\?\s*", re.I)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
-_SCAN = re.compile(
-    r"\b(?:scan|image|picture|file)[\s-]*(?:no\.?\s*|number\s*|#)?(\d+)\b(?!\s*px|\s*pix)", re.I
-)
-_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
-_ORDINAL = re.compile(
-    rf"\b(?P<which>{'|'.join(_ORDINALS)})\s+(?:scan|image|picture|file|one)\b", re.IGNORECASE
-)
+_NTH_ONE = re.compile(rf"\b(?P<which>{'|'.join(ORDINALS)})\s+one\b", re.IGNORECASE)
 
 _WHICH: Final = (
     "Is it the width of a pixel that you name first, or its height? Say it as "
@@ -188,10 +184,10 @@ def _bar(text: str) -> StatedScale | None:
 
 
 def _scan(text: str) -> str | None:
-    if match := _SCAN.search(text):
-        return f"scan-{int(match[1])}"
-    match = _ORDINAL.search(text)
-    return f"scan-{_ORDINALS[match['which'].lower()]}" if match else None
+    if named := named_scans(text):
+        return named[0]
+    match = _NTH_ONE.search(text)
+    return f"scan-{ORDINALS[match['which'].lower()]}" if match else None
 
 
 def _factor(unit: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,8 +12,9 @@ from agent.planner.excluding import what_is_meant
 from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
 from agent.planner.picture_sides import ask_which_side
-from agent.planner.relations import read_relation
+from agent.planner.relations import CHANGE, TWO_SCANS, Relation, read_relation
 from agent.planner.scales import StatedScale, read_scale
+from agent.planner.scan_names import named_scans, scan_of_follow_up
 from parser_model.ontology import Ontology, words_of
 
 Kind = Literal[
@@ -30,6 +32,7 @@ Kind = Literal[
     "cardiothoracic",
     "ejection",
     "change",  # of one object, from an earlier scan to a later one
+    "between_scans",  # of one object, in no order of time
     "sure",  # how likely it is there, and how far its size may be off
     "everything",
     "describe",
@@ -67,6 +70,10 @@ class Request:
         A list of the parts is wanted.
     rank : str or None
         "smallest", "largest" or "second largest" where one part is wanted.
+    scans : tuple of str
+        The scans named; all current ones where there are none.
+    side_by_side : bool
+        A comparison that no tool makes was wanted: each object is measured instead.
     """
 
     kind: Kind
@@ -80,6 +87,8 @@ class Request:
     since_first: bool = False
     each_part: bool = False
     rank: str | None = None
+    scans: tuple[str, ...] = ()
+    side_by_side: bool = False
 
 
 def understand(
@@ -96,25 +105,23 @@ def understand(
     modality : str or None
         Of the scan, for words that mean something only there ("disc").
     """
-    # "the left or the right lung" names two lungs.
-    text = words.BOTH_SIDES.sub(r"\g<a> \g<what> \g<join> the \g<b> \g<what>", question.strip())
-    # "is the left lung larger than the right?" does too.
-    text = words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+    text = _each_side_named(question.strip(), ontology, modality)
     text = words.WALL_THICKNESS_OF.sub("thickness of the wall of", text)
-    text = _both_sides_named(text, ontology, modality)
     if (scale := read_scale(text)) is not None:
         return _about_scale(scale, text, earlier, ontology, modality)
     if words.TREATMENT.search(text):
         return Request("decline", reason="treatment")
     if words.DIAGNOSIS.search(words.NO_DIAGNOSIS.sub("", text)):
         return Request("decline", reason="diagnosis")
-    phrases = tuple(phrase for _, phrase in find_phrases(text, ontology, modality))
+    scans = named_scans(text)
+    parted = _parted(text)
+    phrases = tuple(phrase for _, phrase in find_phrases(parted, ontology, modality))
     if words.GREETING.match(text):
         return Request("unclear", ask_back=_HELLO)
     if words.THANKS.match(text):
         return Request("unclear", ask_back="You are welcome.")
     if words.ABNORMAL.search(text):
-        return Request("everything", reason="normality")
+        return Request("everything", reason="normality", scans=scans)
     if (asked := ask_which_side(text, ontology, modality)) is not None:
         return Request("unclear", ask_back=asked)
     if (meant := what_is_meant(text, phrases)) is None:
@@ -124,59 +131,84 @@ def understand(
     targets = [ontology.resolve(phrase, modality) for phrase in phrases]
     if (measure := read_named_measure(text, targets)) is not None:
         unit = words.UNIT.search(text)
-        named = (measure.phrase,)
-        return Request("measure", named, measure.quantities, unit.group(1) if unit else None)
+        request = Request("measure", (measure.phrase,), measure.quantities, scans=scans)
+        return replace(request, unit=unit.group(1) if unit else None)
     last = _last_about_objects(earlier)
     follow_up = False
     side = words.SIDE.search(text)
     if not phrases and side and last is not None:
         swapped = _other_side(last.phrases, side["side"].lower(), ontology, modality)
+        if swapped and words.COMPARE.search(text):  # "is it larger than the right one?"
+            swapped = (*_other_side(swapped, "other", ontology, modality), *swapped)
         if swapped:
             phrases, follow_up = swapped, True
+    if not phrases and words.COMPARE.search(text):
+        phrases = _of_two_sides(text, ontology, modality)
     if not phrases:
         unknown = _unknown_name(text)
-        if unknown:
+        if unknown and not named_scans(unknown):
             phrases = (unknown,)
     about = phrases
-    if not phrases and last is not None and len(last.phrases) == 2 and words.BETWEEN.search(text):
-        about = last.phrases  # "and what is the difference?"
-    relation = read_relation(text, about, ontology, modality)
+    if not phrases and last is not None:
+        scans = scans or scan_of_follow_up(text)
+        if not CHANGE.search(text):
+            spoken_of = _spoken_of(earlier, ontology, modality)
+            about = spoken_of if words.BETWEEN.search(text) else last.phrases if scans else ()
+            follow_up = bool(about)
+    relation = read_relation(text, about, scans, ontology, modality)
     if relation is not None:
-        request = Request(relation.kind, since_first=relation.since_first)
         phrases = relation.phrases
+        if not phrases and last is not None:
+            relation = replace(relation, phrases=last.phrases)
+        request = _compared(relation, scans, text, ontology, modality)
+        if relation.kind == "change" and len(scans) < 2:
+            scans = ()  # "larger than in the first scan" is asked of the newest
     else:
         request = _classify(text, phrases)
     if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
         request = Request("density")
-    if request.kind in ("everything", "describe", "decline"):
-        return request
-    by_parts = request.kind in ("measure", "count", "unclear")
+    if request.kind in ("everything", "describe", "decline") or request.ask_back:
+        return replace(request, scans=scans)
+    by_parts = request.kind in ("measure", "count", "unclear") and not scan_of_follow_up(text)
     if by_parts and (one := words.OF_A_RANK.search(text) or words.NEXT_RANK.match(text)):
         request = Request("measure", quantities=words.OF_EACH, rank=one["rank"].lower())
     elif by_parts and words.EACH_PART.search(text):
         request = Request("measure", quantities=words.OF_EACH, each_part=True)
     if not phrases and last is not None:
         asks_anew = request.kind != "unclear"
-        if asks_anew or words.UNIT.search(text):
+        if asks_anew or scans or words.UNIT.search(text):
             phrases, follow_up = last.phrases, True
+            scans = scans or (() if request.kind in TWO_SCANS else last.scans)
     unit = words.UNIT.search(text)
     request = replace(
-        request, phrases=phrases, follow_up=follow_up, unit=unit.group(1) if unit else None
+        request,
+        phrases=phrases,
+        follow_up=follow_up,
+        unit=unit.group(1) if unit else None,
+        scans=scans,
     )
     if request.kind == "unclear" and phrases:
         if last is not None and (words.AND.match(text) or follow_up):
-            if last.kind in _OF_TWO and len(phrases) < 2:
+            scans = scans or last.scans
+            alone = len(scans) == 1 if last.kind == "between_scans" else len(phrases) < 2
+            if last.kind in _OF_TWO and alone:
                 return replace(request, kind="measure", quantities=words.SIZE, follow_up=True)
             kind = "measure" if last.kind == "scale" else last.kind
             unit_asked = request.unit or last.unit
-            return replace(last, kind=kind, phrases=phrases, unit=unit_asked, follow_up=True)
+            return replace(
+                last, kind=kind, phrases=phrases, unit=unit_asked, scans=scans, follow_up=True
+            )
         return replace(request, kind="measure", quantities=words.SIZE)
     if request.kind != "unclear" and not phrases:
         return replace(request, kind="unclear", reason="no object")
     return request
 
 
-_OF_TWO = ("compare", "share", "distance", "centre_distance")
+_SIZES_ALONE = (
+    "Between scans I compare the size alone. Ask for anything else scan by scan, for example "
+    '"How bright is the liver in scan-1?".'
+)
+_OF_TWO = ("compare", "share", "distance", "centre_distance", "between_scans")
 _HELLO = 'Hello. Ask about your scan, for example "What do you see?" or "How large is the liver?".'
 
 
@@ -205,8 +237,51 @@ def _about_scale(
     return replace(request, phrases=last.phrases, quantities=quantities, follow_up=True)
 
 
+def _compared(
+    relation: Relation,
+    scans: tuple[str, ...],
+    text: str,
+    ontology: Ontology,
+    modality: str | None,
+) -> Request:
+    """A comparison; where no tool makes it, what is asked of each object, or of each scan."""
+    request = Request(relation.kind, since_first=relation.since_first)
+    asked = _classify(text, relation.phrases)
+    other = asked.kind in ("count", "density", "where", "decline")
+    if asked.kind == "measure" and asked.quantities != words.SIZE:
+        other = not words.COMPARED.issuperset(asked.quantities)
+    if relation.kind == "change" and other and asked.kind != "count":
+        lesions = (
+            ontology.is_lesion(ontology.resolve(p, modality) or "") for p in relation.phrases
+        )
+        judged = asked.quantities == words.DIAMETERS and all(lesions)
+        return request if judged else Request("unclear", ask_back=_SIZES_ALONE)
+    if relation.kind == "between_scans" and other:
+        asked = replace(asked, side_by_side=True)
+        return asked if len(scans) == 2 else Request("unclear", ask_back=_SIZES_ALONE)
+    if relation.kind in ("compare", "symmetry") and (other or len(relation.phrases) > 2):
+        if not other:
+            asked = Request("measure", quantities=words.SIZE)
+        return replace(asked, side_by_side=True)
+    return request
+
+
 def _last_about_objects(earlier: Sequence[Request]) -> Request | None:
     return next((r for r in reversed(earlier) if r.phrases and r.kind != "decline"), None)
+
+
+def _spoken_of(
+    earlier: Sequence[Request], ontology: Ontology, modality: str | None
+) -> tuple[str, ...]:
+    """What "which one is larger?" is about: the last two objects, named at once or one by one."""
+    found: dict[str, str] = {}
+    for request in reversed(earlier):
+        if len(found) > 1 or (not found and request.kind in TWO_SCANS):
+            break
+        if request.kind != "decline":
+            named = {ontology.resolve(p, modality) or p: p for p in request.phrases}
+            found = {**named, **found}
+    return tuple(found.values())
 
 
 def _classify(text: str, phrases: tuple[str, ...]) -> Request:
@@ -249,16 +324,33 @@ def _quantities(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _both_sides_named(text: str, ontology: Ontology, modality: str | None) -> str:
-    """Of "which lung is larger?" a wording that names both, where there is one on each side."""
-    asked = words.WHICH_SIDE.search(text)
-    if asked is None:
-        return text
-    left, right = (f"{side} {asked['what']}" for side in ("left", "right"))
-    if not all(ontology.resolve(one, modality) for one in (left, right)):
-        return text
-    named = f"is the {left} {asked['how']} than the {right}"
-    return f"{text[: asked.start()]}{named}{text[asked.end() :]}"
+def _each_side_named(text: str, ontology: Ontology, modality: str | None) -> str:
+    """Of "the left and the right lungs" a wording that names the one lung and the other."""
+
+    def both(match: re.Match[str]) -> str:
+        what = one = match["what"]
+        if ontology.resolve(f"{match['a']} {what}", modality):
+            one = what.removesuffix("s")
+        return f"{match['a']} {one} and the {match['b']} {one}"
+
+    text = words.BOTH_SIDES.sub(both, text)
+    # "Is the left lung larger than the right?" names two as well.
+    return words.OTHER_SIDE.sub(r"\g<a>\g<what>\g<between>\g<b>\g<what>", text)
+
+
+def _of_two_sides(text: str, ontology: Ontology, modality: str | None) -> tuple[str, ...]:
+    """The word that names something with a side alone: a ventricle is a left or a right one."""
+    for word in words_of(text):
+        if all(ontology.resolve(f"{side} {word}", modality) for side in ("left", "right")):
+            return (word,)
+    return ()
+
+
+def _parted(text: str) -> str:
+    """Of "the ratio of A to B" and "A / B" a wording in which no name goes from A to B."""
+    if words.RATIO.search(text):
+        return words.RATIO_TO.sub(" versus ", text)
+    return words.TO_OTHER_SIDE.sub(r"\g<one> versus ", text)
 
 
 def _other_side(

@@ -7,6 +7,8 @@ import re
 SIZE = ("area", "fraction_of_image", "longest_diameter", "perpendicular_diameter")
 DIAMETERS = ("longest_diameter", "perpendicular_diameter")
 THICKNESS = ("thickness", *DIAMETERS)  # what is no layer or wall has diameters only
+COMPARED = frozenset(["area", "volume", "fraction_of_image"])
+"""The sizes that two objects can be compared by."""
 OF_EACH = ("area", "longest_diameter", "perpendicular_diameter")
 NUMBERS = ("count", "density", "area")
 SIZE_IN_VOLUME = ("volume", "slice", "longest_diameter", "perpendicular_diameter")
@@ -35,7 +37,13 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
         ("count", "mean_area"),
     ),
     (any_of("how thi(?:ck|n)", "thickness(?:es)?", "thicker", "thinner"), THICKNESS),
-    (any_of("how (?:wide|long)", "width", "diameters?", "across", "length"), DIAMETERS),
+    (
+        any_of(
+            "how (?:wide|long)", "width", "diameters?", "across", "length", "wider", "widest",
+            "narrower", "shorter", "longest", "(?<!no )longer",
+        ),
+        DIAMETERS,
+    ),
     (
         any_of("how (?:tall|high)", "taller", "height", "bounding box", "extent in"),
         ("bounding_box",),
@@ -51,13 +59,13 @@ QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (any_of("spherical", "sphericity"), ("sphericity",)),
     (any_of("perimeter", "circumference", "(?:outline|border) length"), ("perimeter",)),
     (
-        any_of("round", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
+        any_of("round(?:er)?", "circular\\w*", "roundness", "irregular\\w*", "ragged", "smooth"),
         ("circularity",),
     ),
     (any_of("cent(?:re|er)", "centroid", "middle of"), ("centroid",)),
     (
         any_of(
-            "bright\\w*", "dark\\w*", "intensit\\w+", "dense", "densit\\w+", "hounsfield", "hu",
+            "bright\\w*", "dark\\w*", "intensit\\w+", "denser?", "densit\\w+", "hounsfield", "hu",
             "gr[ea]y value", "signal", "standard deviation",
         ),
         BRIGHTNESS,
@@ -134,15 +142,21 @@ DESCRIBE = re.compile(
     r"how many pixels|resolution|pixel spacing|what is this(?: image| scan| picture)?\s*\??$)",
     re.IGNORECASE,
 )
+_MORE = (
+    "(?:larger|bigger|smaller|wider|longer|narrower|shorter|taller|thicker|thinner|brighter|darker|"
+    "denser|rounder)"
+)
 WHERE = any_of(
-    "where", "locat\\w+", "position", "wh(?:ich|at) (?:side|quarter|quadrant|half|corner)",
-    "point (?:to|out)", "whereabouts", "(?:left|right) or (?:on |in )?(?:the )?(?:left|right)",
+    "where", "locat\\w+", "position", f"which side(?! is (?:the )?{_MORE})",
+    "wh(?:ich|at) (?:quarter|quadrant|half|corner)", "point (?:to|out)", "whereabouts",
+    "(?:on|in|at|to) (?:the )?(?:left|right)(?: side| half)? or (?:on |in )?(?:the )?(?:left|right)",
 )  # fmt: skip
 COUNT = any_of(
     "how many", "count", "number of", "more than one", "(?:only|just) one", "any others?"
 )
 NOT_A_COUNT = re.compile(
-    r"how many (?:percent|mm|cm|ml|cc|slices|pixels|px|um|µm|micro[nm]|mil+im|centim|mil+il|lit)",
+    r"how many (?:percent|times|mm|cm|ml|cc|slices|pixels|px|um|µm|micro[nm]|mil+im|centim|mil+il|"
+    r"lit)",
     re.IGNORECASE,
 )
 PER_AREA = re.compile(
@@ -172,12 +186,15 @@ SHOW = any_of(
     "mask", "look for",
 )  # fmt: skip
 COMPARE = any_of(
-    "compare\\w*", "ratio", "larger", "bigger", "smaller", "wider", "longer", "difference",
-    "versus", "vs", "times",
+    "compare\\w*", "(?<!aspect )ratio", _MORE, "differ(?:s|ences?)?", "by how much",
+    "same (?:size|area|volume)", "equal(?:ly)? \\w+", "as (?:large|big|small) as", "versus", "vs",
+    "times",
 )  # fmt: skip
 BETWEEN = any_of(
-    "difference", "ratio", "which (?:one |of them )?is (?:the )?(?:larger|bigger|smaller)"
-)
+    "differ(?:s|ences?)?", "(?<!aspect )ratio", "same size", "by how much",
+    f"which (?:one |side |of (?:them|these|those|the two) )?is (?:the )?{_MORE}",
+    "compare (?:them|these|those|both|the two)",
+)  # fmt: skip
 SHARE_OF = any_of("(?:share|percent\\w*|proportion|fraction|how much) of")
 
 PRONOUN = any_of(
@@ -187,8 +204,8 @@ PRONOUN = any_of(
 ONE_OF_THEM = re.compile(rf"(?:(?:{_RANKED}|last|next) ?)+\bones?", re.IGNORECASE)
 SIDE = re.compile(r"\b(?:the )?(?P<side>right|left|other)(?: (?:one|side))?\s*\??$", re.IGNORECASE)
 BOTH_SIDES = re.compile(
-    r"\b(?P<a>left|right)\s+(?P<join>or|and|vs|versus|than|with|to)\s+(?P<the>the\s+)?"
-    r"(?P<b>left|right)\s+(?P<what>\w+)",
+    r"\b(?P<a>left|right)(?:\s+(?:or|and|vs|versus|than|with|to)\s+|\s*/\s*|-to-)"
+    r"(?:the\s+)?(?P<b>left|right)\s+(?!(?:ones?|sides?)\b)(?P<what>\w+)",
     re.IGNORECASE,
 )
 OTHER_SIDE = re.compile(
@@ -197,12 +214,19 @@ OTHER_SIDE = re.compile(
     re.IGNORECASE,
 )
 WALL_THICKNESS_OF = re.compile(r"\bwall thickness of\b", re.IGNORECASE)
-WHICH_SIDE = re.compile(
-    r"\bwhich (?:of the )?(?P<what>\w+) (?:is|are) (?:the )?"
-    r"(?P<how>larger|bigger|smaller|wider|longer)\b(?: one)?"
-    r"(?:\W+(?:the )?(?:left|right)(?: one)?\W+or (?:the )?(?:left|right)(?: one)?)?",
+RATIO = any_of("ratio")
+RATIO_TO = re.compile(r"\s*[/:]\s*|\s+to\s+", re.IGNORECASE)
+TO_OTHER_SIDE = re.compile(
+    r"\b(?P<one>(?:left|right)(?:\s+\w+){1,2}?)(?:\s+to\s+|\s*[/:]\s*)"
+    r"(?=(?:the\s+)?(?:left|right)\b)",
     re.IGNORECASE,
 )
+OF_BOTH_SIDES = any_of(
+    "which", "both", "(?:the|these|those|his|her) two", "one .*other", "each other", "same",
+    "equal(?:ly)?", "differ(?:s|ences?)?", "(?:left|right) .*(?:left|right)",
+    "compare (?!.*\\b(?:to|with|against)\\b)",
+)  # fmt: skip
+"""How "which lung is larger?" and "compare the lungs" speak of a left one and a right one."""
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
 NAMED = re.compile(
     r"(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"

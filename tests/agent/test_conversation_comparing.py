@@ -121,3 +121,13 @@ def test_change_since_an_earlier_scan(conversation, parser, tmp_path):
     assert "by the limits of RECIST that is progressive disease" in turn.answer
     assert "no diagnosis" in turn.answer
     assert turn.unverified == ()
+
+
+def test_what_no_tool_compares_is_told_side_by_side(conversation):
+    turn = conversation.ask("Which lung is longer?")
+    assert turn.answer == (
+        "I compare areas and volumes, of one object with another; this is what I measure of each. "
+        "The longest diameter of the left lung is 36.1 px and the diameter across it 24.0 px. "
+        "The longest diameter of the right lung is 50 px and the diameter across it 37.5 px."
+    )
+    assert turn.unverified == ()
