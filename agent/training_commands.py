@@ -150,6 +150,11 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         before=before,
         paraphrases=sum(map(len, paraphrases.values())),
     )
+    if _inherited(record):
+        _say(
+            f"The weights it starts from are for {record['licence']}, so the new ones are too, "
+            "whatever the licences of this data."
+        )
     _say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
     with progress_lines() as report:
         outcome = train(
@@ -295,8 +300,16 @@ def _told(document: dict[str, Any]) -> list[str]:
             f"Use it: parsechat models download biomedparse --from {document['files']['last']}, "
             "then calibrate its presence: parsechat models calibrate biomedparse --data DIR."
         )
-    lines.append(f"Licence of these weights: {document['licence']}. Not a medical device.")
+    why = ", like the weights they started from" if _inherited(document) else ""
+    lines.append(f"Licence of these weights: {document['licence']}{why}. Not a medical device.")
     return lines
+
+
+def _inherited(record: dict[str, Any]) -> bool:
+    """Whether only the weights that a run starts from stand against a permissive licence."""
+    from parser_model.training.record import RESEARCH
+
+    return record["licence_filter"] == "permissive" and record["licence"] == RESEARCH
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def run_record(
         Number of wordings that come with the data.
     """
     samples = part.samples
-    return {
+    record = {
         "command": command,
         "model": config.model,
         "plan": asdict(config.plan),
@@ -71,14 +71,33 @@ def run_record(
             "paraphrases": paraphrases,
         },
         "licence_filter": part.licence,
-        "missing_modalities": list(part.missing_modalities),
-        "licence": RESEARCH if part.licence == "all" else _PERMISSIVE,
+        "missing_modalities": _missing(part, before),
         "code": code_version(),
         "machine": machine_class(machine),
         "precision": machine.precision,
         "trained": time.strftime("%Y-%m-%d"),
         "before": before,
     }
+    return {**record, "licence": _PERMISSIVE if _permissive(record) else RESEARCH}
+
+
+def _permissive(record: dict[str, Any]) -> bool:
+    """Whether a run had permissive data alone, and so had all runs that it goes on from."""
+    before = record.get("before")
+    kept = record.get("licence_filter") == "permissive"
+    return kept and (before is None or _permissive(before))
+
+
+def _missing(part: LicensedPart, before: dict[str, Any] | None) -> list[str]:
+    """Modalities that were left out here or before, and that no run of these weights has seen."""
+    missing, seen = set(part.missing_modalities), {s.place.modality for s in part.samples}
+    while before is not None:
+        if "data" not in before:
+            return []  # what such weights have seen is not known
+        missing.update(before["missing_modalities"])
+        seen.update(before["data"]["modalities"])
+        before = before["before"]
+    return sorted(missing - seen)
 
 
 def fingerprint(record: dict[str, Any], machine: Machine) -> str:

@@ -131,6 +131,26 @@ def test_a_permissive_run_names_what_it_lacks(data, tmp_path, capsys):
     assert record["data"]["sources"] == ["S"]
 
 
+def test_a_permissive_run_from_research_weights_stays_research_and_says_why(data, tmp_path, capsys):
+    lines = ["image,mask,source,patient,nc"]
+    for number in range(12):
+        stem = f"a-{number}_X-Ray_chest"
+        lines.append(f"train/{stem}.png,train_mask/{stem}_left+lung.png,S,p{number},no")
+    (data / "manifest.csv").write_text("\n".join(lines) + "\n")
+    research, further = tmp_path / "research", tmp_path / "further"
+    assert call(tiny_run(data, research, "--steps", 1), capsys)[0] == 0
+    plan = (data.parent / "tiny.toml").read_text().partition("[network]")[0]
+    (data.parent / "tiny.toml").write_text(plan)  # the start brings its sizes along
+    start = ["--start", research / "compact.safetensors", "--licence", "permissive"]
+    code, text, err = call(tiny_run(data, further, "--steps", 1, *start), capsys)
+    assert code == 0, err
+    told = "The weights it starts from are for research use only (LICENSE-WEIGHTS), so the new ones"
+    assert told in err
+    assert "research use only (LICENSE-WEIGHTS), like the weights they started from" in text
+    record = load_weights(further / "compact.safetensors").record
+    assert record["licence"] == "research use only (LICENSE-WEIGHTS)"
+
+
 def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, capsys):
     polyp = Image.fromarray(np.full((64, 64), 255, np.uint8))
     polyp.save(data / "train" / "e_endoscope_colon.png")
