@@ -73,6 +73,8 @@ class Sample:
         Data set and patient; the image's own name where unknown.
     absent : tuple of str
         Targets that an empty mask says are not in the image.
+    unknown : frozenset of str
+        Targets of which a mask was given that is not used: a missing mask says nothing of them.
     """
 
     image: Path
@@ -81,6 +83,7 @@ class Sample:
     source: str = ""
     patient: str = ""
     absent: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()
 
 
 def read_folder(root: Path, split: str) -> list[Sample]:
@@ -219,7 +222,8 @@ def absent_targets(sample: Sample, ontology: Ontology) -> list[str]:
     absent = [
         target
         for target in ontology.targets
-        if target not in here and (target not in _ANYWHERE or place in _NO_FINDINGS)
+        if target not in here | sample.unknown
+        and (target not in _ANYWHERE or place in _NO_FINDINGS)
     ]
     return absent + [t for t in same_site_absent(sample) if t not in absent]
 
@@ -227,9 +231,9 @@ def absent_targets(sample: Sample, ontology: Ontology) -> list[str]:
 def same_site_absent(sample: Sample) -> list[str]:
     """Absent targets of the same modality and site.
 
-    From sources that label all of their kind, and from empty masks.
+    From sources that label all of their kind, unless a mask was given, and from empty masks.
     """
-    complete = COMPLETE_SOURCES.get(sample.source, frozenset())
+    complete = COMPLETE_SOURCES.get(sample.source, frozenset()) - sample.unknown
     return sorted((complete | set(sample.absent)) - set(sample.masks))
 
 

@@ -68,7 +68,8 @@ def licensed(root: Path, samples: Sequence[Sample], licence: str) -> LicensedPar
     for sample in samples:
         masks = {t: p for t, p in sample.masks.items() if p.relative_to(root).as_posix() in free}
         if masks:
-            kept.append(replace(sample, masks=masks))
+            unknown = sample.unknown | (set(sample.masks) - set(masks))
+            kept.append(replace(sample, masks=masks, unknown=unknown))
     if not kept:
         raise FileError("No mask of this folder has nc=no in its manifest, so nothing is left.")
     before, after = ({s.place.modality for s in part} for part in (samples, kept))

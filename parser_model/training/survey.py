@@ -198,6 +198,8 @@ class _Work:
         target = target.replace("+", " ")
         if path.suffix.lower() != ".png" or len(stem.split("_")) != 3:
             self.note(path, "bad name", "is not named IMAGE_MODALITY_SITE_TARGET.png")
+            parts = path.stem.split("_")
+            self._lose("_".join(parts[:3]), " ".join(parts[3:]).replace("+", " "))
             return
         if stem in self._bad_images:
             return  # the image is on the list, and its masks go with it
@@ -214,22 +216,38 @@ class _Work:
             self.note(
                 path, "unknown target", f"names '{target}', unknown in {place}, is skipped{hint}"
             )
-            return
-        self._pixels(path, stem, target)
+            self._lose(stem, target)
+        elif not self._pixels(path, stem, target):
+            self._lose(stem, target)
 
-    def _pixels(self, path: Path, stem: str, target: str) -> None:
+    def _lose(self, stem: str, name: str) -> None:
+        """Remember that a mask of an image is not used: what it outlines is not absent.
+
+        Where its name says nothing, it may outline any target of such images.
+        """
+        sample = self.samples.get(stem)
+        if sample is None:
+            return
+        place = sample.place
+        meant = name if name in self._ontology.targets else None
+        meant = meant or self._ontology.resolve(name, place.modality)
+        lost = {meant} if meant else self._ontology.targets_in(place.modality, place.site)
+        self.samples[stem] = replace(sample, unknown=sample.unknown.union(lost))
+
+    def _pixels(self, path: Path, stem: str, target: str) -> bool:
+        """Take in what a mask holds; False where it cannot be used."""
         try:
             with Image.open(path) as picture:
                 grey = np.asarray(picture.convert("L"))
         except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
             self.note(path, "unreadable", f"cannot be read ({type(error).__name__}), is skipped")
-            return
+            return False
         if grey.shape != self._shapes[stem]:
             (h, w), (rows, columns) = grey.shape, self._shapes[stem]
             self.note(
                 path, "sizes differ", f"is {h} x {w}, its image {rows} x {columns}, is skipped"
             )
-            return
+            return False
         sample = self.samples[stem]
         largest = int(grey.max())
         if largest == 0:
@@ -241,8 +259,10 @@ class _Work:
                 "no mask values",
                 f"holds values up to {largest} and not 0 and 255, is skipped",
             )
+            return False
         else:
             self.samples[stem] = replace(sample, masks={**sample.masks, target: path})
+        return True
 
     def _shape(self, path: Path) -> tuple[int, int] | None:
         try:

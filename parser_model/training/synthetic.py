@@ -141,8 +141,13 @@ class SyntheticTumors:
 
 
 def _has(sample: Sample, kind: tuple[str, str]) -> bool:
-    """Whether an image shows an organ: outlined, or lungs, which are seen without."""
+    """Whether an image shows an organ: outlined, or lungs, which are seen without.
+
+    Not where a tumor was outlined in a mask that is not used: the lump would not be the only one.
+    """
     modality, organ = kind
+    if TARGET in sample.unknown:
+        return False
     seen = organ in sample.masks or (HOSTS[kind].aerated and sample.place.site == organ)
     return sample.place.modality == modality and seen
 

@@ -158,8 +158,8 @@ class Table:
         self, read: Read, picture: Picture, labels: Labels, number: int, patient: int, split: str
     ) -> None:
         modality = str(read.modality)
-        masks = {}
-        for target, mask in labels.masks(picture.masks).items():
+        masks, outlined = {}, labels.masks(picture.masks)
+        for target, mask in outlined.items():
             if int(mask.sum()) >= LEAST_PIXELS:
                 masks[target] = mask
             else:
@@ -187,8 +187,9 @@ class Table:
             known = set(self._ontology.targets_in(modality, site))
             absent: set[str] = set()
             if self._wishes.complete:
-                absent = set(labels.all_targets & known) - set(labels.masks(picture.masks))
-            self._write(stem, place, picture, here, absent, read, patient, split)
+                absent = set(labels.all_targets & known) - set(outlined)
+            unused = frozenset(outlined) - set(here)
+            self._write(stem, place, picture, here, absent, unused, read, patient, split)
 
     def _write(
         self,
@@ -197,6 +198,7 @@ class Table:
         picture: Picture,
         masks: Mapping[str, NDArray[np.bool_]],
         absent: Iterable[str],
+        unused: frozenset[str],
         read: Read,
         patient: int,
         split: str,
@@ -227,7 +229,9 @@ class Table:
         for target in sorted(absent):
             files[target] = self._mask(split, name, target, np.zeros((height, width), bool))
             self._row(common, target, files[target], 0, place)
-        self._absent(common, masks, absent, files, place)
+        known = dict.fromkeys(masks, Path())
+        sample = Sample(Path(), place, known, common["source"], "", tuple(absent), unused)
+        self._absent(common, sample, files)
 
     def _row(
         self, common: dict[str, Any], target: str, mask: str, pixels: int, place: Place
@@ -241,17 +245,8 @@ class Table:
             for wording in self._wordings(target, place):
                 self._triple(row, wording, True)
 
-    def _absent(
-        self,
-        common: dict[str, Any],
-        masks: Mapping[str, object],
-        absent: Iterable[str],
-        files: Mapping[str, str],
-        place: Place,
-    ) -> None:
+    def _absent(self, common: dict[str, Any], sample: Sample, files: Mapping[str, str]) -> None:
         """Rows of objects that are not in the picture: of the same kind all, of others some."""
-        known = {t: Path() for t in masks}
-        sample = Sample(Path(), place, known, common["source"], "", tuple(absent))
         local = same_site_absent(sample)
         foreign = [t for t in absent_targets(sample, self._ontology) if t not in local]
         drawn = self._rng.choice(foreign, min(_FOREIGN, len(foreign)), replace=False)
@@ -259,7 +254,7 @@ class Table:
         self.counts.foreign += len(drawn)
         for target in [*local, *map(str, drawn)]:
             row = {**common, "target": target, "mask": files.get(target, "")}
-            self._triple(row, canonical_phrase(target, place), False)
+            self._triple(row, canonical_phrase(target, sample.place), False)
 
     def _wordings(self, target: str, place: Place) -> list[str]:
         """The canonical phrase and others, each once."""
