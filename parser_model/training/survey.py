@@ -22,6 +22,7 @@ from parser_model.training.data import PICTURES, Sample, read_manifest
 
 Kind = Literal[
     "bad name",
+    "beside another",
     "unknown modality",
     "unknown place",
     "unknown target",
@@ -34,7 +35,7 @@ Kind = Literal[
     "empty mask",
 ]
 # These tell something about the data rather than being faults of it.
-_HARMLESS: frozenset[Kind] = frozenset({"empty mask", "image without mask"})
+_HARMLESS: frozenset[Kind] = frozenset({"beside another", "empty mask", "image without mask"})
 _STOP_ABOVE = 0.1
 
 
@@ -65,6 +66,7 @@ class Survey:
     samples : list of Sample
         Images with at least one usable mask or known absence, all files readable.
     problems : list of Problem
+        Faults first, then what is harmless.
     files : int
         Images and masks together, the bad ones included.
     """
@@ -131,15 +133,24 @@ def survey(
     pictures = sorted(p for p in images.iterdir() if p.is_file() and not p.name.startswith("."))
     outlines = sorted(p for p in masks.iterdir() if p.is_file() and not p.name.startswith("."))
     work = _Work(root, ontology, progress, len(pictures) + len(outlines))
+    named = {p.stem for p in pictures if p.suffix.lower() in PICTURES}
+    named |= {p.stem for p in outlines if p.suffix.lower() == ".png"}
     for path in pictures:
-        work.image(path)
+        if path.suffix.lower() not in PICTURES and path.stem in named:
+            work.beside(path)
+        else:
+            work.image(path)
     for path in outlines:
-        work.mask(path)
+        if path.suffix.lower() != ".png" and path.stem in named:
+            work.beside(path)
+        else:
+            work.mask(path)
     for stem, sample in work.samples.items():
         if not sample.masks and not sample.absent and stem not in work.blamed:
             work.note(sample.image, "image without mask", "has no mask and is not used")
     kept = [s for s in work.samples.values() if s.masks or s.absent]
-    return Survey(kept, work.problems, work.total)
+    faults_first = sorted(work.problems, key=lambda problem: problem.kind in _HARMLESS)
+    return Survey(kept, faults_first, work.total)
 
 
 class _Work:
@@ -165,6 +176,13 @@ class _Work:
         """Put a problem on the list."""
         name = path.relative_to(self.root).as_posix()
         self.problems.append(Problem(name, kind, f"{name} {sentence}."))
+
+    def beside(self, path: Path) -> None:
+        """Pass by a file, such as a description, that lies beside an image or mask of its name."""
+        self._step()
+        self.note(
+            path, "beside another", "lies beside an image or mask of its name and is not used"
+        )
 
     def image(self, path: Path) -> None:
         """Look at one file of the folder of images."""

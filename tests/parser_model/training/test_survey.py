@@ -73,6 +73,24 @@ def test_every_bad_file_is_listed_with_its_own_reason(folder):
     found.check(skip_bad=True)
 
 
+@pytest.mark.parametrize("ending", ["json", "txt", "xml", "aux", "zip"])
+def test_a_file_beside_an_image_or_mask_harms_neither(folder, ending):
+    before = survey(folder, "train", ontology()).samples
+    for path in [*(folder / "train").iterdir(), *(folder / "train_mask").iterdir()]:
+        path.with_suffix(f".{ending}").write_text("what somebody noted")
+    # What describes an image may lie beside its masks too.
+    (folder / "train_mask" / f"a-0_X-Ray_chest.{ending}").write_text("more")
+    found = survey(folder, "train", ontology())
+    assert found.samples == before
+    assert found.counts == {"beside another": 17}
+    assert found.problems[0].sentence == (
+        f"train/a-0_X-Ray_chest.{ending} lies beside an image or mask of its name and is not used."
+    )
+    found.check()
+    (folder / "train_mask" / "z_X-Ray_chest_lung.png").write_text("no image has its name")
+    assert survey(folder, "train", ontology()).problems[0].kind == "mask without image"
+
+
 def test_an_empty_mask_says_that_its_target_is_absent(folder):
     empty = np.zeros((64, 64), np.uint8)
     save(folder / "train_mask" / "a-1_X-Ray_chest_right+lung.png", empty)
