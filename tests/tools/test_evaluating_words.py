@@ -80,6 +80,13 @@ def test_the_table_is_read_with_or_without_heading(tmp_path):
     assert read_phrases(table) == found
 
 
+def test_a_quotation_mark_is_a_letter_of_the_phrase_and_ends_at_no_other_line(tmp_path):
+    words = ['"the liver', 'the 5" liver', '"liver"', "liver"]
+    table = tmp_path / "phrases.tsv"
+    table.write_text("".join(f"liver\tCT\t{one}\n" for one in words), encoding="utf-8")
+    assert [phrase.words for phrase in read_phrases(table)] == words
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -35,7 +34,8 @@ class Phrase:
 def read_phrases(path: Path) -> list[Phrase]:
     """Read a table with a line for each phrase: target, modality and phrase, parted by tabs.
 
-    A first line with these three words is a heading; lines that are empty do not count.
+    A first line with these three words is a heading; lines that are empty do not count. Quotation
+    marks are part of the words.
 
     Raises
     ------
@@ -47,8 +47,8 @@ def read_phrases(path: Path) -> list[Phrase]:
     except (OSError, UnicodeDecodeError):
         raise FileError(f"The table of phrases {path.name} cannot be read as text.") from None
     found = []
-    for number, row in enumerate(csv.reader(text.splitlines(), delimiter="\t"), 1):
-        entries = [entry.strip() for entry in row]
+    for number, line in enumerate(text.splitlines(), 1):
+        entries = [entry.strip() for entry in line.split("\t")]
         if not any(entries) or tuple(entries) == _COLUMNS:
             continue
         if len(entries) != 3 or not all(entries):
