@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,20 +160,35 @@ def read_paraphrases(root: Path) -> dict[str, tuple[str, ...]]:
         raise FileError(f"{PARAPHRASES} is no table of targets and wordings.") from error
 
 
+def read_picture(path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
+    """A file of a picture, decoded, in colour or in grey.
+
+    Raises
+    ------
+    FileError
+        If it is damaged, no picture, or too large.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.convert(mode)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        why = type(error).__name__
+        raise FileError(f"{path.name} cannot be read as a picture: {why}.") from error
+
+
 def read_image(path: Path, size: int | None, *, pad: bool = False) -> NDArray[np.uint8]:
     """An image as (size, size, 3) uint8 RGB; None keeps the file's own size.
 
     With `pad` its proportions are kept and the rest of the square is black; else it is squeezed.
+    Raises what `read_picture` does.
     """
-    with Image.open(path) as picture:
-        return np.asarray(_square(picture.convert("RGB"), size, Image.Resampling.BICUBIC, pad))
+    return np.asarray(_square(read_picture(path, "RGB"), size, Image.Resampling.BICUBIC, pad))
 
 
 def read_mask(path: Path, size: int | None = None, *, pad: bool = False) -> NDArray[np.bool_]:
-    """A mask as bool (size, size); None keeps the file's own size. `pad`: see `read_image`."""
-    with Image.open(path) as picture:
-        grey = picture.convert("L")
-        return np.asarray(_square(grey, size, Image.Resampling.NEAREST, pad)) > 127
+    """A mask as bool (size, size); None keeps the file's own size. See `read_image`."""
+    grey = read_picture(path, "L")
+    return np.asarray(_square(grey, size, Image.Resampling.NEAREST, pad)) > 127
 
 
 def _square(

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from parser_model.errors import FileError, RequestError
 from parser_model.ontology import Ontology, Place
-from parser_model.training.data import PICTURES, Sample, read_manifest
+from parser_model.training.data import PICTURES, Sample, read_manifest, read_picture
 
 Kind = Literal[
     "bad name",
@@ -200,11 +200,11 @@ class _Work:
         if place not in self._ontology.places:
             self._strange_place(path, place)
             return
-        shape = self._shape(path)
-        if shape is None:
+        picture = self._read(path, "RGB")
+        if picture is None:
             return
         self._bad_images.discard(path.stem)
-        self._shapes[path.stem] = shape
+        self._shapes[path.stem] = picture.height, picture.width
         name = path.relative_to(self.root).as_posix()
         source, patient = self._known.get(name, ("", path.stem))
         self.samples[path.stem] = Sample(path, place, {}, source, patient)
@@ -254,12 +254,10 @@ class _Work:
 
     def _pixels(self, path: Path, stem: str, target: str) -> bool:
         """Take in what a mask holds; False where it cannot be used."""
-        try:
-            with Image.open(path) as picture:
-                grey = np.asarray(picture.convert("L"))
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-            self.note(path, "unreadable", f"cannot be read ({type(error).__name__}), is skipped")
+        picture = self._read(path, "L")
+        if picture is None:
             return False
+        grey = np.asarray(picture)
         if grey.shape != self._shapes[stem]:
             (h, w), (rows, columns) = grey.shape, self._shapes[stem]
             self.note(
@@ -282,13 +280,13 @@ class _Work:
             self.samples[stem] = replace(sample, masks={**sample.masks, target: path})
         return True
 
-    def _shape(self, path: Path) -> tuple[int, int] | None:
+    def _read(self, path: Path, mode: Literal["RGB", "L"]) -> Image.Image | None:
         try:
-            with Image.open(path) as picture:
-                picture.load()  # headers alone may be fine while the pixels are cut off
-                return picture.height, picture.width
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-            self.note(path, "unreadable", f"cannot be read ({type(error).__name__}), is skipped")
+            # Whole: headers alone may be fine while the pixels are cut off.
+            return read_picture(path, mode)
+        except FileError as error:
+            why = str(error).removeprefix(f"{path.name} ").rstrip(".")
+            self.note(path, "unreadable", f"{why}, is skipped")
             return None
 
     def _strange_place(self, path: Path, place: Place) -> None:

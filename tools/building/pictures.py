@@ -149,14 +149,15 @@ def _dicom_masks(case: Case, modality: str | None) -> tuple[Scan, dict[str, NDAr
 def _named_picture(case: Case) -> Picture:
     try:
         pixels = read_image(case.image, None)
-        masks: dict[str, NDArray[np.bool_]] = {}
-        for label, path in case.masks:
-            mask = read_mask(path)
-            if mask.shape != pixels.shape[:2]:
-                raise FileError("a mask has another size than its image")
-            masks[str(label)] = masks[str(label)] | mask if str(label) in masks else mask
-    except (OSError, ValueError, SyntaxError) as error:
-        raise FileError(f"a picture cannot be read ({type(error).__name__})") from error
+        drawn = [(str(label), read_mask(path)) for label, path in case.masks]
+    except FileError as error:  # names the file, and thereby perhaps the patient
+        why = str(error).rpartition(": ")[2]
+        raise FileError(f"a picture cannot be read: {why}") from None
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for label, mask in drawn:
+        if mask.shape != pixels.shape[:2]:
+            raise FileError("a mask has another size than its image")
+        masks[label] = masks[label] | mask if label in masks else mask
     return Picture(pixels, _filled(masks))
 
 

@@ -139,7 +139,7 @@ class MaskFolder:
                 path = self.folder / sample.masks[target].name
                 there = path.is_file()
                 any_file |= there
-                given = _read(path) if there else np.zeros_like(truth)
+                given = read_mask(path) if there else np.zeros_like(truth)
                 mask = _as_large(given, truth.shape)
                 yield answer_of(
                     sample,
@@ -210,13 +210,6 @@ def answer_of(
         missing,
         resized,
     )
-
-
-def _read(path: Path) -> NDArray[np.bool_]:
-    try:
-        return read_mask(path)
-    except OSError:
-        raise FileError(f"The mask {path.name} cannot be read as a picture.") from None
 
 
 def _as_large(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
