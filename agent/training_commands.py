@@ -146,9 +146,9 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         config,
         machine,
         command=wanted.command,
-        validated_on=len(held_out),
+        held_out=held_out,
         before=before,
-        paraphrases=sum(map(len, paraphrases.values())),
+        paraphrases=paraphrases,
     )
     if _inherited(record):
         _say(

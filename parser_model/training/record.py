@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 import torch
 
+from parser_model.training.data import Sample
 from parser_model.training.licences import LicensedPart
 from parser_model.training.machine import Machine
 from parser_model.training.plans import Config
-from parser_model.training.survey import data_sha256
+from parser_model.training.survey import data_sha256, labels_sha256
 
 RESEARCH = "research use only (LICENSE-WEIGHTS)"
 _PERMISSIVE = "trained on data whose licences allow commercial use, as their hosts state them"
@@ -31,9 +33,9 @@ def run_record(
     machine: Machine,
     *,
     command: str,
-    validated_on: int,
+    held_out: Sequence[Sample],
     before: dict[str, Any] | None,
-    paraphrases: int = 0,
+    paraphrases: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """What is known before the first step; plain values for JSON.
 
@@ -46,14 +48,14 @@ def run_record(
     machine : Machine
     command : str
         Without paths of this machine.
-    validated_on : int
-        Images.
+    held_out : sequence of Sample
+        That are validated on.
     before : dict or None
         The record of the weights that the run starts from.
-    paraphrases : int
-        Number of wordings that come with the data.
+    paraphrases : mapping of str to sequence of str, optional
+        Wordings that come with the data.
     """
-    samples = part.samples
+    samples, wordings = part.samples, dict(paraphrases or {})
     record = {
         "command": command,
         "model": config.model,
@@ -62,13 +64,16 @@ def run_record(
         "seed": config.plan.seed,
         "data": {
             "sha256": data_sha256(data, samples),
+            "labels_sha256": labels_sha256(data, samples),
             "images": len(samples),
             "masks": sum(len(s.masks) for s in samples),
             "sources": sorted({s.source for s in samples if s.source}),
             "left_out_sources": list(part.sources_left_out),
             "modalities": sorted({s.place.modality for s in samples}),
-            "validation_images": validated_on,
-            "paraphrases": paraphrases,
+            "validation_images": len(held_out),
+            "validation_sha256": data_sha256(data, held_out),
+            "paraphrases": sum(map(len, wordings.values())),
+            "paraphrases_sha256": hashlib.sha256(json.dumps(wordings).encode()).hexdigest(),
         },
         "licence_filter": part.licence,
         "missing_modalities": _missing(part, before),

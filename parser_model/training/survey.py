@@ -7,6 +7,7 @@ tenth is wrong it is not the files but the folder or the naming, and the run sto
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -315,3 +316,12 @@ def data_sha256(root: Path, samples: Sequence[Sample]) -> str:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def labels_sha256(root: Path, samples: Sequence[Sample]) -> str:
+    """SHA-256 of what is said of images beside their masks: source, what is absent or unknown."""
+    said = sorted(
+        [s.image.relative_to(root).as_posix(), s.source, sorted(s.absent), sorted(s.unknown)]
+        for s in samples
+    )
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

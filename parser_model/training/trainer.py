@@ -348,8 +348,8 @@ def _resumed(task: Task, files: Files, fingerprint: str) -> _State:
     content = read_state(files.state)
     if content.get("fingerprint") != fingerprint:
         raise FileError(
-            f"{files.state.name} is of a run on other data or with other numbers; give the options "
-            "of that run, or another --out."
+            f"{files.state.name} is of a run on other data or with other numbers, or by another "
+            "version of parsechat; give data and options of that run, or another --out."
         )
     task.network.load_state_dict(content["network"])
     if "averaged" in content:

@@ -58,7 +58,7 @@ def test_a_run_is_not_resumed_as_one_that_leaves_out_others(folder):
             config,
             machine,
             command="",
-            validated_on=0,
+            held_out=[],
             before=None,
         )
         return fingerprint(record, machine)
