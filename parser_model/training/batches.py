@@ -289,7 +289,10 @@ class Batches:
     def _closeups(
         self, drawn: Sequence[tuple[int, str]], lumps: Collection[int]
     ) -> dict[int, Square]:
-        """Squares cut out of some images, by row: half of them beside the object, half with it."""
+        """Squares cut out of some images, by row: half of them beside the object, half with it.
+
+        Beside what is not all outlined nothing can be learnt: such images stay whole.
+        """
         share, found = self.plan.closeups, {}
         for row, (index, target) in enumerate(drawn):
             if share and row not in lumps and self._rng.random() < share:
@@ -297,7 +300,8 @@ class Batches:
                 beside = bool(self._rng.random() < 0.5)
                 # A speck may be gone at the working size.
                 part = square(mask, self._rng, beside=beside) if mask.any() else None
-                if part is not None:
+                partly = self.samples[index].source in PARTLY_LABELLED
+                if part is not None and not (beside and partly):
                     found[row] = part
         return found
 

@@ -103,7 +103,10 @@ def test_what_is_gone_at_the_working_size_is_no_close_up(polyps):
 
 def test_nothing_is_absent_beside_what_was_not_all_outlined(polyps):
     partly = [replace(sample, source="DeepLesion") for sample in polyps]
-    assert all(batch.present.all() for batch in asked(partly, closeups=1.0))
+    batches = asked(partly, closeups=1.0)
+    assert all(batch.present.all() for batch in batches)
+    # Nor is an image spent on it: the object is in view in each.
+    assert all((batch.masks.sum((1, 2)) > 0).all() for batch in batches)
 
 
 def test_presence_alone_can_be_taught(taught):
