@@ -166,14 +166,19 @@ def read_picture(path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
     Raises
     ------
     FileError
-        If it is damaged, no picture, or too large.
+        If it is damaged, no picture, or too large, or colour is asked of deep grey.
     """
     try:
         with Image.open(path) as picture:
-            return picture.convert(mode)
+            deep = picture.mode.startswith("I")
+            pixels = picture.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         why = type(error).__name__
         raise FileError(f"{path.name} cannot be read as a picture: {why}.") from error
+    if deep and mode == "RGB":  # Pillow would show all that is above 255 as white
+        why = "it has more than 8 bits a pixel ('parsechat data build' writes it with 8)"
+        raise FileError(f"{path.name} cannot be read as a picture: {why}.")
+    return pixels
 
 
 def read_image(path: Path, size: int | None, *, pad: bool = False) -> NDArray[np.uint8]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.errors import FileError
-from parser_model.training.data import read_image, read_mask
+from parser_model.training.data import read_mask
 from tools.building.cases import Case
 from tools.reading import list_series, open_scan
 from tools.reading.masks import NamedMask, open_masks
@@ -148,17 +149,24 @@ def _dicom_masks(case: Case, modality: str | None) -> tuple[Scan, dict[str, NDAr
 
 def _named_picture(case: Case) -> Picture:
     try:
-        pixels = read_image(case.image, None)
-        drawn = [(str(label), read_mask(path)) for label, path in case.masks]
-    except FileError as error:  # names the file, and thereby perhaps the patient
-        why = str(error).rpartition(": ")[2]
-        raise FileError(f"a picture cannot be read: {why}") from None
+        pixels = open_scan(case.image).display()
+    except FileError as error:
+        raise FileError(f"a picture cannot be read: {error}") from error
     masks: dict[str, NDArray[np.bool_]] = {}
-    for label, mask in drawn:
+    for name, path in case.masks:
+        label, mask = str(name), _mask(path)
         if mask.shape != pixels.shape[:2]:
             raise FileError("a mask has another size than its image")
         masks[label] = masks[label] | mask if label in masks else mask
     return Picture(pixels, _filled(masks))
+
+
+def _mask(path: Path) -> NDArray[np.bool_]:
+    try:
+        return read_mask(path)
+    except FileError as error:  # names the file, and thereby perhaps the patient
+        why = str(error).rpartition(": ")[2]
+        raise FileError(f"a mask cannot be read: {why}") from None
 
 
 def _filled(masks: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:

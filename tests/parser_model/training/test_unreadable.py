@@ -35,9 +35,30 @@ def test_a_picture_that_is_too_large_is_one_bad_file(bomb):
 
 
 def test_it_is_left_out_of_a_table_without_its_name(bomb, tmp_path):
+    (bomb / "train" / "a-0_X-Ray_chest.png").write_bytes(b"no picture")
     built = build(bomb, tmp_path / "out", ontology())
-    why = "is left out: a picture cannot be read: DecompressionBombError."
-    assert built.problems == (f"Case 1 {why}", f"Case 2 {why}")
+    first, second = built.problems
+    assert first.startswith("Case 1 is left out: a picture cannot be read: This file is text")
+    assert second == "Case 2 is left out: a mask cannot be read: DecompressionBombError."
+
+
+def test_deep_grey_is_not_taken_as_white_but_written_as_it_is_seen(folder, tmp_path):
+    """4096 greys from 1000 on: Pillow would clip them at 255."""
+    path = folder / "train" / "a-0_X-Ray_chest.png"
+    deep = 1000 + np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(deep).save(path)
+    why = "it has more than 8 bits a pixel ('parsechat data build' writes it with 8)"
+    (problem,) = survey(folder, "train", ontology()).problems
+    assert problem.sentence == (
+        f"train/a-0_X-Ray_chest.png cannot be read as a picture: {why}, is skipped."
+    )
+    with pytest.raises(FileError, match="more than 8 bits a pixel"):
+        read_image(path, None)
+    out = tmp_path / "out"
+    build(folder, out, ontology())
+    assert survey(out, "train", ontology()).problems == []
+    shown = read_image(out / "train" / "c0001_X-Ray_chest.png", None)[..., 0].astype(int)
+    assert np.abs(shown - np.linspace(0, 255, 64 * 64).reshape(64, 64)).max() <= 3
 
 
 @pytest.mark.parametrize("read", [lambda path: read_image(path, None), read_mask])
