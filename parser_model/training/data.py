@@ -191,8 +191,19 @@ def read_image(path: Path, size: int | None, *, pad: bool = False) -> NDArray[np
 
 
 def read_mask(path: Path, size: int | None = None, *, pad: bool = False) -> NDArray[np.bool_]:
-    """A mask as bool (size, size); None keeps the file's own size. See `read_image`."""
+    """A mask as bool (size, size); None keeps the file's own size. See `read_image`.
+
+    Raises
+    ------
+    FileError
+        As `read_picture`, and for a mask that is not empty but has no value above 127: it would
+        pass for one that says that its target is absent.
+    """
     grey = read_picture(path, "L")
+    largest = int(np.asarray(grey).max())
+    if 0 < largest <= 127:
+        why = f"it holds values up to {largest} and not 0 and 255"
+        raise FileError(f"{path.name} cannot be read as a mask: {why}.")
     return np.asarray(_square(grey, size, Image.Resampling.NEAREST, pad)) > 127
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,9 @@ from parser_model.errors import FileError
 from parser_model.ontology import ontology
 from parser_model.training.data import read_image, read_mask
 from parser_model.training.survey import survey
-from tools.building import build
+from tests.shapes_parser import BrightParser
+from tools.building import Wishes, build
+from tools.evaluating import presence_report
 
 
 @pytest.fixture
@@ -67,3 +71,15 @@ def test_it_ends_an_evaluation_in_a_sentence_with_its_name(folder, read):
     path.write_bytes(path.read_bytes()[:70])
     with pytest.raises(FileError, match=r"^a-0_X-Ray_chest\.png cannot be read as a picture: "):
         read(path)
+
+
+def test_a_mask_of_zeros_and_ones_is_never_taken_for_an_empty_one(folder, tmp_path):
+    path = folder / "val_mask" / "a-0_X-Ray_chest_left+lung.png"
+    Image.fromarray((np.array(Image.open(path)) > 0).astype(np.uint8)).save(path)
+    parser = BrightParser(modality="X-Ray")
+    with pytest.raises(FileError, match=rf"^{re.escape(path.name)} .* up to 1 and not 0 and 255"):
+        presence_report(parser, calibration_samples(folder), ontology())
+    built = build(folder, tmp_path / "out", ontology(), Wishes(complete=True))
+    why = "a mask cannot be read: it holds values up to 1 and not 0 and 255."
+    assert built.problems == (f"Case 9 is left out: {why}",)
+    assert built.counts.absent.total() == 0
