@@ -59,6 +59,8 @@ def build(
 def _check(wishes: Wishes) -> None:
     if wishes.slices < 1 or wishes.phrases < 1:
         raise RequestError("--slices and --phrases are numbers above zero.")
+    if wishes.seed < 0:
+        raise RequestError("--seed is zero or more.")
     if not 0 <= wishes.val < 1:
         raise RequestError("--val is the share of patients set aside, from 0 to below 1.")
     if wishes.nc not in (None, "yes", "no", "unclear"):

@@ -189,6 +189,8 @@ def _config(wanted: Wanted, device: str) -> Config:
     from parser_model.training.plans import read_config
 
     config = read_config(wanted.config, device)
+    if wanted.tokenizer is not None and config.model != "biomedparse":
+        raise RequestError("--tokenizer is for --config biomedparse; compact has its own words.")
     freeze = None
     if wanted.freeze is not None:
         if config.model != "biomedparse":

@@ -207,7 +207,7 @@ def _mean_where(x: Tensor, weight: Tensor) -> Tensor:
 def working_size(share: float, full: int, sizes: tuple[tuple[float, float], ...]) -> int:
     """The size of images at a share of the budget: a multiple of 32, full size beyond the last."""
     ratio = next((ratio for until, ratio in sizes if share < until), 1.0)
-    return int(full * ratio) // 32 * 32
+    return max(32, int(full * ratio) // 32 * 32)
 
 
 def learning_rate(share: float, peak: float) -> float:

@@ -21,6 +21,7 @@ network's sizes, and unknown ones are refused by name::
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from typing import Any, Final, TypeVar
 
 from parser_model.compact.network import CompactConfig
 from parser_model.errors import FileError, RequestError
+from parser_model.ontology import ontology
 from parser_model.training.loop import TrainingPlan
 
 MODELS = ("compact", "biomedparse")
@@ -39,6 +41,15 @@ _WRITTEN: Final = {n: Path(__file__).with_name(f"{n}.toml") for n in ("presence"
 NAMES: Final = (*MODELS, *_WRITTEN)
 PARTS = ("backbone", "pixel_decoder", "text", "decoder")
 _GIVEN_BY_DATA = ("vocabulary_size", "places")
+_ABOVE_ZERO = frozenset(
+    {"minutes", "wall_minutes", "steps", "images", "prompts", "learning_rate"}
+    | {"report_every", "validate_every"}
+)
+_FROM_ZERO = frozenset({"seed", "weight_decay", "save_minutes", "validation_images"})
+_SHARES = frozenset(
+    {"strength", "recolouring", "closeups", "synthetic", "start_share", "negative_share"}
+    | {"word_drop", "average"}
+)
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,8 @@ def _filled(template: T, given: Any, where: str) -> T:
     values = {
         name: _fitting(value, kinds[name], f"{name} in {where}") for name, value in given.items()
     }
+    for name, value in values.items():
+        _check_range(name, value, f"{name} in {where}")
     return dataclasses.replace(template, **values)
 
 
@@ -210,6 +223,27 @@ def _fitting(value: Any, kind: Any, where: str) -> Any:
     elif kind in (int, str, bool) and type(value) is kind:
         return value
     raise RequestError(f"{where} cannot be {value!r}.")
+
+
+def _check_range(name: str, value: Any, where: str) -> None:
+    """Refuse a number with which a run could not start, or would never end."""
+    if value is None:
+        return
+    if name in _ABOVE_ZERO and not 0 < value < math.inf:
+        raise RequestError(f"{where} is a number above zero, not {value}.")
+    if name in _FROM_ZERO and not 0 <= value < math.inf:
+        raise RequestError(f"{where} is zero or more, not {value}.")
+    if name in _SHARES and not 0 <= value <= 1:
+        raise RequestError(f"{where} is a share from 0 to 1, not {value}.")
+    if name == "sizes" and not all(0 < ratio <= 1 for _, ratio in value):
+        raise RequestError(f"{where} are shares of the full size, above 0 to 1, not {value}.")
+    if name == "shares":
+        unknown = sorted(set(value) - set(ontology().modalities))
+        if unknown:
+            known = ", ".join(ontology().modalities)
+            raise RequestError(f"{where} names {', '.join(unknown)}; there are {known}.")
+        if not all(0 <= share < math.inf for share in value.values()):
+            raise RequestError(f"{where} are zero or more, not {value}.")
 
 
 def _without_none(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def test_problems_and_unknown_names_are_told(raw, tmp_path, capsys):
     [
         (["--slices", "0"], "numbers above zero"),
         (["--val", "1"], "share of patients"),
+        (["--seed", "-1"], "--seed is zero or more"),
         (["--nc", "maybe"], "--nc is yes"),
         (["--modality", "telepathy"], "do not know the modality"),
         (["--labels", "liver"], "no such pair"),

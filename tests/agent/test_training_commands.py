@@ -185,6 +185,9 @@ def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, c
         (["--steps", "1", "--device", "abacus"], "Unknown device"),
         (["--steps", "1", "--licence", "mine"], "Unknown licence filter"),
         (["--steps", "1", "--freeze", "text"], "--freeze is for --config biomedparse"),
+        (["--steps", "1", "--tokenizer", "x"], "--tokenizer is for --config biomedparse"),
+        (["--steps", "1", "--seed", "-1"], "seed in the plan is zero or more"),
+        (["--minutes", "nan"], "minutes in the plan is a number above zero, not nan"),
         (
             ["--steps", "1", "--config", "large"],
             "--config is compact, biomedparse, presence, tumors or a TOML file",

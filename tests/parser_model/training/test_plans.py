@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parser_model import FileError, RequestError
-from parser_model.training.loop import TrainingPlan
+from parser_model.training.loop import TrainingPlan, working_size
 from parser_model.training.plans import FineTuningPlan, read_config
 
 
@@ -73,6 +73,42 @@ def test_numbers_of_the_command_line_go_before_the_files(tmp_path):
 def test_what_is_not_understood_is_refused_by_name(tmp_path, text, said):
     with pytest.raises(RequestError, match=said):
         config(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed = -1", r"seed in \[plan\] of run.toml is zero or more, not -1"),
+        ("minutes = nan", "minutes in .* above zero, not nan"),
+        ("minutes = inf", "minutes in .* above zero, not inf"),
+        ("wall_minutes = 0", "wall_minutes in .* above zero"),
+        ("images = 0", "images in .* above zero, not 0"),
+        ("prompts = nan", "prompts in .* above zero, not nan"),
+        ("report_every = 0", "report_every in .* above zero"),
+        ("validate_every = 0", "validate_every in .* above zero"),
+        ("closeups = 1.5", "closeups in .* a share from 0 to 1, not 1.5"),
+        ("sizes = [[1.0, 2.0]]", "sizes in .* above 0 to 1"),
+        ("shares = {CT = 1, Xray = 1}", "shares in .* names Xray; there are CT, "),
+        ("shares = {CT = -1}", "shares in .* zero or more"),
+    ],
+)
+@pytest.mark.parametrize("model", ["compact", "biomedparse"])
+def test_numbers_that_no_run_could_go_by_are_refused(tmp_path, text, said, model):
+    if model == "biomedparse" and "sizes" in text:
+        said = "has no sizes"
+    with pytest.raises(RequestError, match=said):
+        config(tmp_path, f"model = '{model}'\n[plan]\n{text}")
+
+
+def test_numbers_of_the_command_line_are_checked_alike():
+    with pytest.raises(RequestError, match="seed in the plan is zero or more, not -1"):
+        read_config("compact").with_numbers(seed=-1)
+    with pytest.raises(RequestError, match="minutes in the plan is a number above zero, not nan"):
+        read_config("compact").with_numbers(minutes=float("nan"))
+
+
+def test_images_are_never_smaller_than_the_network_can_take():
+    assert working_size(0.0, 64, ((1.0, 0.1),)) == 32
 
 
 def test_files_that_are_no_configuration(tmp_path):
