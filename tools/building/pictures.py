@@ -29,6 +29,8 @@ class Picture:
     pixels : (H, W, 3) ndarray of uint8
     masks : dict of str to (H, W) ndarray of bool
         By label of the source; empty ones left out.
+    empty : frozenset of str
+        Labels that an empty mask says are not in the picture.
     slice : int or None
         Of a volume, from 0.
     spacing_mm : (float, float) or None
@@ -38,6 +40,7 @@ class Picture:
     masks: dict[str, NDArray[np.bool_]]
     slice: int | None = None
     spacing_mm: tuple[float, float] | None = None
+    empty: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +161,8 @@ def _named_picture(case: Case) -> Picture:
         if mask.shape != pixels.shape[:2]:
             raise FileError("a mask has another size than its image")
         masks[label] = masks[label] | mask if label in masks else mask
-    return Picture(pixels, _filled(masks))
+    filled = _filled(masks)
+    return Picture(pixels, filled, empty=frozenset(masks.keys() - filled.keys()))
 
 
 def _mask(path: Path) -> NDArray[np.bool_]:

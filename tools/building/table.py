@@ -185,9 +185,10 @@ class Table:
             stem = f"{name}{'' if order == 0 else 'abcdefgh'[order - 1]}"
             here = {t: masks[t] for t in targets} | (strange if order == 0 else {})
             known = set(self._ontology.targets_in(modality, site))
-            absent: set[str] = set()
+            absent = {labels.targets[label] for label in picture.empty if label in labels.targets}
             if self._wishes.complete:
-                absent = set(labels.all_targets & known) - set(outlined)
+                absent |= labels.all_targets
+            absent = (absent & known) - set(outlined)
             unused = frozenset(outlined) - set(here)
             self._write(stem, place, picture, here, absent, unused, read, patient, split)
 
