@@ -93,14 +93,20 @@ def read_folder(root: Path, split: str) -> list[Sample]:
     Raises
     ------
     FileError
-        If the folders are missing or a name does not follow the convention.
+        If the folders are missing or the name of a picture does not follow the convention.
     """
     images, masks = root / split, root / f"{split}_mask"
     for folder in (images, masks):
         if not folder.is_dir():
             raise FileError(f"The training folder {folder.name} is missing under the data folder.")
     by_stem: dict[str, dict[str, Path]] = {}
-    for path in sorted(masks.glob("*.png")):
+    outlines = sorted(p for p in masks.iterdir() if p.suffix.lower() in PICTURES)
+    for path in outlines:
+        if path.suffix.lower() != ".png":
+            if path.with_suffix(".png") in outlines:
+                continue
+            # Passed by, it would say that its target is absent.
+            raise FileError(f"{path.name} is not named IMAGE_MODALITY_SITE_TARGET.png.")
         stem, _, target = path.stem.rpartition("_")
         by_stem.setdefault(stem, {})[target.replace("+", " ")] = path
     known = read_manifest(root)

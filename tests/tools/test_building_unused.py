@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from parser_model.errors import FileError
 from parser_model.ontology import ontology
+from parser_model.training.data import read_folder
 from parser_model.training.survey import survey
 from tools.building import Wishes, build
 
@@ -27,6 +30,19 @@ def test_an_empty_mask_goes_on_saying_that_its_target_is_absent(tmp_path):
     build(tmp_path / "in", tmp_path / "out", ontology())
     found = survey(tmp_path / "out", "train", ontology())
     assert [sample.absent for sample in found.samples] == [(), ("tumor",)]
+
+
+def test_a_mask_is_read_whatever_kind_of_picture_it_is(tmp_path):
+    light = np.full((64, 64), 255, np.uint8)
+    save(tmp_path / "in" / "train" / "k_CT_kidney.png", light)
+    save(tmp_path / "in" / "train_mask" / "k_CT_kidney_kidney.png", light)
+    save(tmp_path / "in" / "train_mask" / "k_CT_kidney_tumor.jpg", light)
+    built = build(tmp_path / "in", tmp_path / "out", ontology(), Wishes(complete=True))
+    assert built.counts.by_target == {"CT kidney": 1, "CT tumor": 1}
+    with pytest.raises(FileError, match=r"^k_CT_kidney_tumor\.jpg is not named .*_TARGET\.png"):
+        read_folder(tmp_path / "in", "train")
+    save(tmp_path / "in" / "train_mask" / "k_CT_kidney_tumor.png", light)
+    assert len(read_folder(tmp_path / "in", "train")[0].masks) == 2
 
 
 def test_what_is_too_small_for_a_mask_is_not_said_to_be_absent(tmp_path):

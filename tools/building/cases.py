@@ -105,7 +105,7 @@ def _named(root: Path, _: dict[int, str]) -> Iterator[Case]:
         if not masks.is_dir():
             continue
         by_stem: dict[str, list[tuple[str | None, Path]]] = {}
-        for path in sorted(masks.glob("*.png")):
+        for path in sorted(p for p in masks.iterdir() if p.suffix.lower() in PICTURES):
             stem, _sign, label = path.stem.rpartition("_")
             by_stem.setdefault(stem, []).append((label.replace("+", " "), path))
         for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
