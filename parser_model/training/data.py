@@ -133,13 +133,16 @@ def manifest_rows(root: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"manifest.csv is no table in UTF-8: {error}.") from error
     missing = {"image", "source", "patient"} - set(rows[0] if rows else ())
     if rows and missing:
         raise FileError(f"manifest.csv lacks the columns {', '.join(sorted(missing))}.")
+    for number, row in enumerate(rows, 1):
+        if None in row.values():
+            raise FileError(f"Row {number} below the heading of manifest.csv is cut short.")
     return rows
 
 
@@ -160,10 +163,17 @@ def read_paraphrases(root: Path) -> dict[str, tuple[str, ...]]:
     if not path.is_file():
         return {}
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): tuple(map(str, texts)) for name, texts in table.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise FileError(f"{PARAPHRASES} is no table of targets and wordings.") from error
+        table = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise FileError(f"{PARAPHRASES} is no JSON in UTF-8.") from error
+    if not isinstance(table, dict) or not all(map(_are_wordings, table.values())):
+        raise FileError(f"{PARAPHRASES} is no table of targets and wordings: it needs lists.")
+    return {name: tuple(texts) for name, texts in table.items()}
+
+
+def _are_wordings(texts: object) -> bool:
+    """Not so one wording without its list: its letters would be taught."""
+    return isinstance(texts, list) and all(isinstance(t, str) and t.strip() for t in texts)
 
 
 def read_picture(path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
