@@ -149,7 +149,7 @@ _MORE = (
 WHERE = any_of(
     "where", "locat\\w+", "position", f"which side(?! is (?:the )?{_MORE})",
     "wh(?:ich|at) (?:quarter|quadrant|half|corner)", "point (?:to|out)", "whereabouts",
-    "(?:on|in|at|to) (?:the )?(?:left|right)(?: side| half)? or (?:on |in )?(?:the )?(?:left|right)",
+    "(?:on|in|at|to) (?:the )?(?:left|right)(?: side| half)? or (?:on |in |the )*(?:left|right)",
 )  # fmt: skip
 COUNT = any_of(
     "how many", "count", "number of", "more than one", "(?:only|just) one", "any others?"
