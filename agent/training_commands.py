@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agent.training_messages import (
+    inherited,
+    progress_bar,
+    progress_lines,
+    say,
+    tell_data,
+    tell_problems,
+    told,
+)
 from parser_model.errors import FileError, RequestError, SetupError
 
 if TYPE_CHECKING:
     from parser_model.training.data import Sample
     from parser_model.training.plans import Config
-    from parser_model.training.survey import Survey
-    from parser_model.training.trainer import Progress
-
-_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,11 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     with progress_bar("looking over the files") as shown:
         found = survey(wanted.data, "train", ontology(), shown)
     held_out = _held_out(wanted, config.plan.validation_images)
-    _tell_problems(found, out)
+    tell_problems(found, out)
     found.check(skip_bad=wanted.skip_bad)
     part = licensed(wanted.data, found.samples, wanted.licence)
     part = leaving_out(part, wanted.leave_out)
-    _tell_data(part.samples, held_out, wanted, part.missing_modalities)
+    tell_data(part.samples, held_out, wanted, part.missing_modalities)
     paraphrases = read_paraphrases(wanted.data)
     task, before = task_of(
         config,
@@ -150,12 +152,12 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         before=before,
         paraphrases=paraphrases,
     )
-    if _inherited(record):
-        _say(
+    if inherited(record):
+        say(
             f"The weights it starts from are for {record['licence']}, so the new ones are too, "
             "whatever the licences of this data."
         )
-    _say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
+    say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
     with progress_lines() as report:
         outcome = train(
             task,
@@ -180,7 +182,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
         document["problems"]["files"] = [asdict(problem) for problem in found.problems]
         print(json.dumps(document, ensure_ascii=False))
         return
-    print("\n".join(_told(document)))
+    print("\n".join(told(document)))
 
 
 def _config(wanted: Wanted, device: str) -> Config:
@@ -216,7 +218,7 @@ def _check_folder(out: Path, state: Path, *, resume: bool) -> None:
             f"{out.name} holds a run that was stopped; go on with --resume, or name another --out."
         )
     if resume and not state.is_file():
-        _say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
+        say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
 
 
 def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
@@ -228,137 +230,18 @@ def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
 
     data = wanted.data
     if not (data / "val").is_dir():
-        _say("There is no val/ beside train/, so nothing is validated on the way.")
+        say("There is no val/ beside train/, so nothing is validated on the way.")
         return []
     with progress_bar("looking over val") as shown:
         found = survey(data, "val", ontology(), shown)
     if found.skipped:
-        _say(f"{found.skipped} of {found.files} files of val cannot be used and are left out.")
+        say(f"{found.skipped} of {found.files} files of val cannot be used and are left out.")
     try:
         part = licensed(data, found.samples, wanted.licence)
     except FileError:
-        _say("No image of val passes the licence filter, so nothing is validated on the way.")
+        say("No image of val passes the licence filter, so nothing is validated on the way.")
         return []
     samples = without_sources(part.samples, wanted.leave_out)
     if wanted.leave_out and not samples:
-        _say("Every image of val is from a data set left out, so nothing is validated on the way.")
+        say("Every image of val is from a data set left out, so nothing is validated on the way.")
     return evenly([s for s in samples if s.masks], at_most)
-
-
-def _tell_problems(found: Survey, out: Path) -> None:
-    """Every problem by file: on the screen, and all of them in a file where they are many."""
-    if not found.problems:
-        return
-    listed = found.problems
-    if len(listed) > _LISTED:
-        text = "\n".join(problem.sentence for problem in listed)
-        (out / "problems.txt").write_text(text + "\n", encoding="utf-8")
-        listed = listed[:_LISTED]
-    for problem in listed:
-        _say(problem.sentence)
-    if len(found.problems) > _LISTED:
-        _say(f"... and {len(found.problems) - _LISTED} more: all are in problems.txt.")
-    kinds = ", ".join(f"{kind} {n}" for kind, n in found.counts.items())
-    _say(f"Of {found.files} files {found.skipped} are left out ({kinds}).")
-
-
-def _tell_data(
-    samples: list[Sample], held_out: list[Sample], wanted: Wanted, missing: tuple[str, ...]
-) -> None:
-    masks = sum(len(s.masks) for s in samples)
-    kinds = sorted({s.place.modality for s in samples})
-    _say(f"{len(samples)} images with {masks} masks of {', '.join(kinds)}.")
-    if held_out:
-        _say(f"Validation on {len(held_out)} images of val.")
-    if wanted.leave_out:
-        _say(f"Left out: {', '.join(wanted.leave_out)}.")
-    if wanted.licence != "all":
-        what = f"no data of {', '.join(missing)}" if missing else "all modalities have data"
-        _say(f"With --licence {wanted.licence} there is {what}.")
-
-
-def _told(document: dict[str, Any]) -> list[str]:
-    outcome = document["outcome"]
-    lines = [
-        f"{document['model']}: {outcome['steps']} steps in {_duration(outcome['seconds'])}; "
-        f"weights: {document['files']['last']}"
-    ]
-    if outcome["best"] is not None:
-        last = outcome["validations"][-1]["mean"]
-        lines.append(
-            f"Mean Dice of the modalities in validation: {last:.3f} at the end, best "
-            f"{outcome['best']:.3f}: {document['files']['best']}"
-        )
-    if document["missing_modalities"]:
-        lines.append(f"It has seen no {', '.join(document['missing_modalities'])}.")
-    if document["model"] == "compact":
-        name = document["files"]["last"]
-        lines.append(
-            f"Use it: --parser {name}. Whether objects are there at all is not calibrated for "
-            f"these weights: parsechat models calibrate {name} --data DIR."
-        )
-    else:
-        lines.append(
-            f"Use it: parsechat models download biomedparse --from {document['files']['last']}, "
-            "then calibrate its presence: parsechat models calibrate biomedparse --data DIR."
-        )
-    why = ", like the weights they started from" if _inherited(document) else ""
-    lines.append(f"Licence of these weights: {document['licence']}{why}. Not a medical device.")
-    return lines
-
-
-def _inherited(record: dict[str, Any]) -> bool:
-    """Whether only the weights that a run starts from stand against a permissive licence."""
-    from parser_model.training.record import RESEARCH
-
-    return record["licence_filter"] == "permissive" and record["licence"] == RESEARCH
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Any]:
-    """A function for (done, of all) that shows a bar on stderr."""
-    from agent.models_commands import bars
-
-    with bars() as (progress, _):
-        yield lambda done, total: progress(what, done, total)
-
-
-@contextmanager
-def progress_lines() -> Iterator[Any]:
-    """A function for `Progress`: a bar on a terminal, lines in a log; with the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[left]}  {task.fields[measures]}"),
-    )
-    with Bars(*columns, console=console, disable=not console.is_terminal) as shown:
-        bar = shown.add_task("training", total=1.0, step=0, left="", measures="")
-
-        def report(now: Progress) -> None:
-            left = "" if now.seconds_left is None else f"{_duration(now.seconds_left)} left"
-            measures = " ".join(f"{name} {value:.3f}" for name, value in now.measures.items())
-            shown.update(bar, completed=now.share, step=now.step, left=left, measures=measures)
-            if not console.is_terminal:
-                _say(f"step {now.step}  {100 * now.share:.1f} %  {left}  {measures}")
-            if now.validation:
-                table = " ".join(f"{name} {value:.3f}" for name, value in now.validation.items())
-                line = f"validation at step {now.step}: Dice {table}"
-                console.print(line, highlight=False, soft_wrap=True)
-
-        yield report
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
