@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.stopping import asked_to_stop
 from agent.training_messages import (
     inherited,
     progress_bar,
@@ -158,16 +159,22 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             "whatever the licences of this data."
         )
     say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
-    with progress_lines() as report:
-        outcome = train(
-            task,
-            config.plan,
-            files,
-            record,
-            report,
-            fingerprint=fingerprint(record, machine),
-            resume=wanted.resume,
-        )
+    with progress_lines() as report, asked_to_stop() as stopping:
+        try:
+            outcome = train(
+                task,
+                config.plan,
+                files,
+                record,
+                report,
+                fingerprint=fingerprint(record, machine),
+                resume=wanted.resume,
+                stopping=stopping,
+            )
+        except KeyboardInterrupt:
+            if files.state.is_file():
+                say(f"{out.name} keeps the run: the same command with --resume goes on with it.")
+            raise
     document = {
         **record,
         "problems": {"skipped": found.skipped, "counts": found.counts},

@@ -175,6 +175,7 @@ def train(
     *,
     fingerprint: str = "",
     resume: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run a task to the end of its budget and write its weights.
 
@@ -194,11 +195,15 @@ def train(
         Of data and plan; a run resumes only what has the same.
     resume : bool
         Go on from ``files.state`` where it exists.
+    stopping : callable
+        Whether to stop; asked after each step.
 
     Raises
     ------
     FileError
         If the state is damaged or of another run.
+    KeyboardInterrupt
+        Once `stopping` says so, with the state on disk.
     """
     state = _resumed(task, files, fingerprint) if resume and files.state.is_file() else _State()
     measures = _Measures(state)
@@ -224,11 +229,14 @@ def train(
             left = (time.monotonic() - started) * max(1 - share, 0) / spent if spent > 0 else None
             measures.keep()
             report(Progress(state.step, min(share, 1), left, dict(state.measures), validation))
-        if time.monotonic() - saved >= 60 * plan.save_minutes:
+        stopped = share < 1 and stopping()
+        if stopped or time.monotonic() - saved >= 60 * plan.save_minutes:
             clock.keep()
             measures.keep()
             write_state(files.state, _content(task, state, fingerprint))
             saved = time.monotonic()
+        if stopped:
+            raise KeyboardInterrupt
     clock.keep()
     outcome = Outcome(state.step, state.wall, state.busy, state.history, state.best)
     task.write(files.last, {**record, **_told(state)})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from agent.conversation import Conversation
 from agent.settings import Settings
+from tests.parser_model.training.conftest import TINY_TOML, write_split
 from tests.shapes_parser import ShapesParser
 
 SHAPES = {
@@ -43,3 +45,22 @@ def conversation(picture, parser, settings, tmp_path):
     made.add_file(picture)
     yield made
     made.close()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder to train on, beside the configuration of a tiny network."""
+    root = tmp_path / "data"
+    root.mkdir()
+    write_split(root, "train", 12, seed=0)
+    write_split(root, "val", 2, seed=1)
+    (tmp_path / "tiny.toml").write_text(TINY_TOML)
+    return root
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

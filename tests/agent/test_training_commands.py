@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
-from agent.cli import main
 from parser_model import load_parser
 from parser_model.biomedparse.checkpoint import load_network
 from parser_model.compact.weights import file_sha256, load_weights
 from parser_model.weights_store.sources import SOURCES
-from tests.conftest import REPO
-from tests.parser_model.training.conftest import TINY_TOML, write_split
+from tests.agent.training_runs import call, tiny_run
 from tests.parser_model.weights_store.substitutes import CONFIG, hub_files, small_source
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def data(tmp_path):
-    root = tmp_path / "data"
-    root.mkdir()
-    write_split(root, "train", 12, seed=0)
-    write_split(root, "val", 2, seed=1)
-    (tmp_path / "tiny.toml").write_text(TINY_TOML)
-    return root
-
-
-def call(arguments, capsys) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
-
-
-def tiny_run(data, out, *more):
-    config = data.parent / "tiny.toml"
-    return ["train", "--data", data, "--config", config, "--out", out, *more]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_one_document_with_the_record_and_the_files(data, tmp_path, capsys):
@@ -199,44 +162,6 @@ def test_requests_that_make_no_sense(data, tmp_path, capsys, more, said):
     code, text, err = call(tiny_run(data, tmp_path / "out", *more), capsys)
     assert (code, text) == (2, "")
     assert said in err.splitlines()[-1]
-
-
-@contextmanager
-def process(arguments) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO)}
-    command = [sys.executable, "-m", "agent.cli", *(str(a) for a in arguments)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as started:
-        yield started
-        started.kill()
-
-
-def test_kill_minus_nine_and_resume_give_the_weights_of_an_uninterrupted_run(
-    data, tmp_path, capsys
-):
-    (data.parent / "tiny.toml").write_text(TINY_TOML.replace("[plan]", "[plan]\nsave_minutes = 0"))
-    more = ["--steps", 12, "--device", "cpu", "--precision", "fp32"]
-    killed = tmp_path / "killed"
-    with process(tiny_run(data, killed, *more)) as run:
-        assert run.stderr is not None
-        said = next((line for line in run.stderr if line.startswith("step 7 ")), "")
-        run.send_signal(signal.SIGKILL)
-        assert run.wait() == -signal.SIGKILL
-    assert said, "it never came to step 7"
-    assert not (killed / "compact.safetensors").exists()
-    code, _, err = call(tiny_run(data, killed, *more), capsys)
-    assert code == 2
-    assert "go on with --resume" in err
-    code, text, err = call(tiny_run(data, killed, *more, "--resume", "--json"), capsys)
-    assert code == 0, err
-    assert "step 1 " not in err
-    assert json.loads(text)["outcome"]["steps"] == 12
-    code, _, err = call(tiny_run(data, tmp_path / "whole", *more, "--resume"), capsys)
-    assert code == 0
-    assert "starts from the beginning" in err
-    one, other = (load_file(p / "compact.safetensors") for p in (killed, tmp_path / "whole"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_the_full_network_is_fine_tuned_from_a_file(data, tmp_path, capsys, monkeypatch):

@@ -28,7 +28,18 @@ def compact_plan(config) -> TrainingPlan:
     return config.plan
 
 
-def start_run(folder, tiny, out, report=lambda _: None, *, resume=False, steps=10, seed=0, **plan):
+def start_run(
+    folder,
+    tiny,
+    out,
+    report=lambda _: None,
+    *,
+    stopping=lambda: False,
+    resume=False,
+    steps=10,
+    seed=0,
+    **plan,
+):
     config = read_config(str(tiny)).with_numbers(steps=steps, seed=seed, **plan)
     samples = survey(folder, "train", ontology()).samples
     held_out = survey(folder, "val", ontology()).samples
@@ -39,7 +50,14 @@ def start_run(folder, tiny, out, report=lambda _: None, *, resume=False, steps=1
     files = Files.of(out, "compact")
     mark = f"{steps} {seed}"
     outcome = train(
-        task, config.plan, files, {"by": "test"}, report, fingerprint=mark, resume=resume
+        task,
+        config.plan,
+        files,
+        {"by": "test"},
+        report,
+        fingerprint=mark,
+        resume=resume,
+        stopping=stopping,
     )
     return files, outcome
 
@@ -86,6 +104,32 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(folder, tiny, tmp_path)
     for name in ("last", "best"):
         one, other = (load_file(getattr(files, name)) for files in (whole, parts))
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_stopped_run_loses_no_step(folder, tiny, tmp_path):
+    """Between two savings, and in the last step, when there is nothing left to stop."""
+    whole, _ = start_run(folder, tiny, tmp_path / "whole")
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        start_run(
+            folder,
+            tiny,
+            tmp_path / "out",
+            lambda p: steps.append(p.step),
+            stopping=lambda: len(steps) == 7,
+        )
+    parts, outcome = start_run(
+        folder,
+        tiny,
+        tmp_path / "out",
+        lambda p: steps.append(p.step),
+        stopping=lambda: len(steps) == 10,
+        resume=True,
+    )
+    assert steps == list(range(1, 11))
+    assert outcome.steps == 10
+    one, other = (load_file(files.last) for files in (whole, parts))
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_the_seed_decides_the_weights(folder, tiny, tmp_path):
