@@ -23,6 +23,7 @@ from parser_model.errors import FileError, RequestError, SetupError
 if TYPE_CHECKING:
     from parser_model.training.data import Sample
     from parser_model.training.plans import Config
+    from parser_model.training.trainer import Files
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     config = _config(wanted, machine.device)
     out = wanted.out or Path(f"trained-{config.model}")
     files = Files.of(out, config.model)
-    _check_folder(out, files.state, resume=wanted.resume)
+    _check_folder(out, files, resume=wanted.resume)
     with progress_bar("looking over the files") as shown:
         found = survey(wanted.data, "train", ontology(), shown)
     held_out = _held_out(wanted, config.plan.validation_images)
@@ -214,17 +215,23 @@ def _config(wanted: Wanted, device: str) -> Config:
     )
 
 
-def _check_folder(out: Path, state: Path, *, resume: bool) -> None:
-    """Make the folder; never throw away hours of an unfinished run, nor pretend to go on."""
+def _check_folder(out: Path, files: Files, *, resume: bool) -> None:
+    """Make the folder; never throw away hours of another run, nor pretend to go on."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"The folder {out.name} could not be made: {error.strerror}.") from error
-    if state.is_file() and not resume:
-        raise RequestError(
-            f"{out.name} holds a run that was stopped; go on with --resume, or name another --out."
-        )
-    if resume and not state.is_file():
+    if files.state.is_file():
+        if not resume:
+            raise RequestError(
+                f"{out.name} holds a run that was stopped; go on with --resume, or name another "
+                "--out."
+            )
+        return
+    there = [path.name for path in (files.last, files.best) if path.is_file()]
+    if there:
+        raise RequestError(f"{out.name} holds weights of a run ({there[0]}); name another --out.")
+    if resume:
         say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
 
 

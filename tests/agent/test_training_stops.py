@@ -60,3 +60,16 @@ def test_a_run_that_is_stopped_keeps_every_step_and_says_how_to_go_on(data, tmp_
     kept = read_state(tmp_path / "out" / "compact.training.pt")["state"]["step"]
     shown = [int(line.split()[1]) for line in said.splitlines() if line.startswith("step ")]
     assert kept == max([3, *shown])
+
+
+@pytest.mark.parametrize("name", ["compact.safetensors", "compact.best.safetensors"])
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_weights_of_another_run_are_never_overwritten(data, tmp_path, capsys, name, more):
+    """Of one that is done, or was ended before it kept anything to go on from."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(b"hours of work")
+    code, text, err = call(tiny_run(data, out, "--steps", 1, *more), capsys)
+    assert (code, text) == (2, "")
+    assert err == f"out holds weights of a run ({name}); name another --out.\n"
+    assert (out / name).read_bytes() == b"hours of work"
