@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from parser_model.compact.network import CompactNetwork
 from parser_model.errors import RequestError
 from parser_model.training.batches import Batch
+from parser_model.training.limits import check_plan
 
 ENCODERS = ("imagenet", "random")
 TAUGHT = ("all", "presence", "decoder")
@@ -131,8 +132,7 @@ class TrainingPlan:
             raise RequestError(f"encoder cannot be '{self.encoder}'; use {', '.join(ENCODERS)}.")
         if self.taught not in TAUGHT:
             raise RequestError(f"taught cannot be '{self.taught}'; use {', '.join(TAUGHT)}.")
-        if not 0 <= self.start_share < 1:
-            raise RequestError("start_share is a share: at least 0, and less than 1.")
+        check_plan(self)
 
     @classmethod
     def for_device(cls, device: str) -> TrainingPlan:

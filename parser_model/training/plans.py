@@ -21,7 +21,6 @@ network's sizes, and unknown ones are refused by name::
 from __future__ import annotations
 
 import dataclasses
-import math
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from typing import Any, Final, TypeVar
 
 from parser_model.compact.network import CompactConfig
 from parser_model.errors import FileError, RequestError
-from parser_model.ontology import ontology
+from parser_model.training.limits import check_plan, check_value
 from parser_model.training.loop import TrainingPlan
 
 MODELS = ("compact", "biomedparse")
@@ -40,16 +39,8 @@ _WRITTEN: Final = {n: Path(__file__).with_name(f"{n}.toml") for n in ("presence"
 """Files that a name stands for."""
 NAMES: Final = (*MODELS, *_WRITTEN)
 PARTS = ("backbone", "pixel_decoder", "text", "decoder")
+_MULTIPLES_OF: Final = {"image_size": 32, "decoder_widths": 8, "context_width": 4, "text_width": 4}
 _GIVEN_BY_DATA = ("vocabulary_size", "places")
-_ABOVE_ZERO = frozenset(
-    {"minutes", "wall_minutes", "steps", "images", "prompts", "learning_rate"}
-    | {"report_every", "validate_every"}
-)
-_FROM_ZERO = frozenset({"seed", "weight_decay", "save_minutes", "validation_images"})
-_SHARES = frozenset(
-    {"strength", "recolouring", "closeups", "synthetic", "start_share", "negative_share"}
-    | {"word_drop", "average"}
-)
 
 
 @dataclass(frozen=True)
@@ -106,6 +97,7 @@ class FineTuningPlan:
                 raise RequestError(f"Unknown part '{part}' to freeze; use {', '.join(PARTS)}.")
         if set(self.freeze) == set(PARTS):
             raise RequestError("With every part frozen there is nothing to train.")
+        check_plan(self)
 
 
 @dataclass(frozen=True)
@@ -125,8 +117,14 @@ class Config:
     sizes: dict[str, Any] = field(default_factory=dict)
 
     def with_numbers(self, **numbers: Any) -> Config:
-        """The same with some numbers of the plan set; those that are None stay."""
-        return replace(self, plan=_filled(self.plan, _without_none(numbers), "the plan"))
+        """The same with some numbers of the plan set; those that are None stay.
+
+        A budget in minutes takes the place of one in steps.
+        """
+        given = {name: value for name, value in numbers.items() if value is not None}
+        if "minutes" in given and "steps" not in given:
+            given["steps"] = None
+        return replace(self, plan=_filled(self.plan, given, "the plan"))
 
 
 def read_config(given: str, device: str = "cpu") -> Config:
@@ -179,9 +177,13 @@ def _sizes(model: str, given: Any, path: Path) -> dict[str, Any]:
         raise RequestError(f"{', '.join(forbidden)} of [network] follow from the ontology.")
     template = CompactConfig(vocabulary_size=1, places=1)
     filled = _filled(template, given, f"[network] of {path.name}")
-    if filled.image_size % 32:
-        raise RequestError(f"image_size in [network] of {path.name} must be a multiple of 32.")
-    return {name: getattr(filled, name) for name in given}
+    sizes = {name: getattr(filled, name) for name in given}
+    for name, size in sizes.items():
+        step = _MULTIPLES_OF.get(name, 1)
+        if any(n < 1 or n % step for n in (size if isinstance(size, tuple) else (size,))):
+            what = f"a multiple of {step} above 0" if step > 1 else "above 0"
+            raise RequestError(f"{name} in [network] of {path.name} must be {what}.")
+    return sizes
 
 
 T = TypeVar("T", TrainingPlan, FineTuningPlan, CompactConfig, TrainingPlan | FineTuningPlan)
@@ -201,7 +203,7 @@ def _filled(template: T, given: Any, where: str) -> T:
         name: _fitting(value, kinds[name], f"{name} in {where}") for name, value in given.items()
     }
     for name, value in values.items():
-        _check_range(name, value, f"{name} in {where}")
+        check_value(name, value, f"{name} in {where}")
     return dataclasses.replace(template, **values)
 
 
@@ -223,28 +225,3 @@ def _fitting(value: Any, kind: Any, where: str) -> Any:
     elif kind in (int, str, bool) and type(value) is kind:
         return value
     raise RequestError(f"{where} cannot be {value!r}.")
-
-
-def _check_range(name: str, value: Any, where: str) -> None:
-    """Refuse a number with which a run could not start, or would never end."""
-    if value is None:
-        return
-    if name in _ABOVE_ZERO and not 0 < value < math.inf:
-        raise RequestError(f"{where} is a number above zero, not {value}.")
-    if name in _FROM_ZERO and not 0 <= value < math.inf:
-        raise RequestError(f"{where} is zero or more, not {value}.")
-    if name in _SHARES and not 0 <= value <= 1:
-        raise RequestError(f"{where} is a share from 0 to 1, not {value}.")
-    if name == "sizes" and not all(0 < ratio <= 1 for _, ratio in value):
-        raise RequestError(f"{where} are shares of the full size, above 0 to 1, not {value}.")
-    if name == "shares":
-        unknown = sorted(set(value) - set(ontology().modalities))
-        if unknown:
-            known = ", ".join(ontology().modalities)
-            raise RequestError(f"{where} names {', '.join(unknown)}; there are {known}.")
-        if not all(0 <= share < math.inf for share in value.values()):
-            raise RequestError(f"{where} are zero or more, not {value}.")
-
-
-def _without_none(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in numbers.items() if value is not None}

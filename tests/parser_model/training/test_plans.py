@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parser_model import FileError, RequestError
+from parser_model.training.limits import ALLOWED
 from parser_model.training.loop import TrainingPlan, working_size
 from parser_model.training.plans import FineTuningPlan, read_config
 
@@ -46,6 +47,28 @@ def test_numbers_of_the_command_line_go_before_the_files(tmp_path):
     assert (read.plan.minutes, read.plan.seed) == (5.0, 3)
 
 
+def test_minutes_of_the_command_line_replace_the_steps_of_a_file(tmp_path):
+    """`--config presence` counts in steps, so its `--minutes` did nothing."""
+    read = config(tmp_path, "[plan]\nsteps = 400\nimages = 3").with_numbers(minutes=5.0, steps=None)
+    assert (read.plan.minutes, read.plan.steps, read.plan.images) == (5.0, None, 3)
+    read = config(tmp_path, "[plan]\nminutes = 120").with_numbers(minutes=None, steps=7)
+    assert read.plan.steps == 7
+
+
+def test_a_plan_that_was_made_is_valid():
+    for plan in (TrainingPlan, FineTuningPlan):
+        with pytest.raises(RequestError, match="images in the plan is a number above zero, not 0"):
+            plan(images=0)
+    with pytest.raises(RequestError, match="sizes in the plan is made of shares above 0 to 1"):
+        TrainingPlan(sizes=((0.5, 0.5), (1.0, 0.0)))
+
+
+def test_every_number_of_a_plan_has_its_bounds():
+    for plan in (TrainingPlan(), FineTuningPlan()):
+        words = {"taught", "encoder", "freeze", "compiled"}
+        assert set(vars(plan)) - words <= set(ALLOWED)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -59,6 +82,10 @@ def test_numbers_of_the_command_line_go_before_the_files(tmp_path):
         ("[plan]\nsizes = [[0.5]]", "sizes in .* cannot be"),
         ("[network]\nwidths = [1, 2]", "widths in .* cannot be"),
         ("[network]\nimage_size = 100", "multiple of 32"),
+        ("[network]\nimage_size = 0", "image_size in .* a multiple of 32 above 0"),
+        ("[network]\ndecoder_widths = [0, 0, 0, 0]", "decoder_widths .* a multiple of 8 above 0"),
+        ("[network]\ncontext_width = 18", "context_width .* a multiple of 4 above 0"),
+        ("[network]\ndepths = [1, 1, 0, 1, 1, 1, 1]", r"depths in .* must be above 0\."),
         ("[network]\nplaces = 3", "places .* follow from the ontology"),
         ("model = 'large'", "Unknown model 'large'"),
         ("model = 'biomedparse'\n[network]\nimage_size = 64", "is for compact"),
@@ -90,6 +117,17 @@ def test_what_is_not_understood_is_refused_by_name(tmp_path, text, said):
         ("sizes = [[1.0, 2.0]]", "sizes in .* above 0 to 1"),
         ("shares = {CT = 1, Xray = 1}", "shares in .* names Xray; there are CT, "),
         ("shares = {CT = -1}", "shares in .* zero or more"),
+        ("minutes = -1.0", "minutes in .* above zero, not -1.0"),
+        ("steps = 0", "steps in .* above zero, not 0"),
+        ("steps = -3", "steps in .* above zero, not -3"),
+        ("learning_rate = -1", "learning_rate in .* above zero, not -1"),
+        ("weight_decay = -1", "weight_decay in .* zero or more, not -1"),
+        ("average = 2.0", "average in .* from 0 to 1, not 2.0"),
+        ("word_drop = 7", "word_drop in .* from 0 to 1, not 7"),
+        ("negative_share = 2", "negative_share in .* from 0 to 1, not 2"),
+        ("synthetic = nan", "synthetic in .* from 0 to 1, not nan"),
+        ("validation_images = -2", "validation_images in .* zero or more, not -2"),
+        ("save_minutes = -1", "save_minutes in .* zero or more, not -1"),
     ],
 )
 @pytest.mark.parametrize("model", ["compact", "biomedparse"])
