@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from parser_model.errors import FileError
+from parser_model.errors import FileError, RequestError
 from parser_model.training.checkpoint import read_state, write_state
 
 _SMOOTH = 0.98
@@ -202,6 +202,8 @@ def train(
     ------
     FileError
         If the state is damaged or of another run.
+    RequestError
+        If the loss or the weights are no finite numbers any more.
     KeyboardInterrupt
         Once `stopping` says so, with the state on disk.
     """
@@ -213,7 +215,12 @@ def train(
         loss, parts = task.step(share)
         task.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_((p for p in task.network.parameters() if p.requires_grad), 2.0)
+        free = (p for p in task.network.parameters() if p.requires_grad)
+        size = nn.utils.clip_grad_norm_(free, 2.0)
+        # An accelerator would have to be waited for; what is lost there stays lost until a report.
+        read = task.device == "cpu" or (state.step + 1) % plan.report_every == 0
+        if read and not bool(torch.isfinite(loss.detach() + size)):
+            raise _diverged(state, files)
         task.optimiser.step()
         state.step += 1
         clock.after_step()
@@ -257,6 +264,9 @@ def _validated(
     task: Task, state: _State, files: Files, record: dict[str, Any]
 ) -> dict[str, float] | None:
     """Validate, and keep the weights if none were better."""
+    largest = torch.finfo(torch.float16).max  # that a weights file holds
+    if not all(bool((p.abs() <= largest).all()) for p in task.averaged.parameters()):
+        raise _diverged(state, files)
     found = task.validate()
     if found is None:
         return None
@@ -265,6 +275,16 @@ def _validated(
         state.best = found["mean"]
         task.write(files.best, {**record, **_told(state)})
     return found
+
+
+def _diverged(state: _State, files: Files) -> RequestError:
+    kept = (
+        f" {files.best.name} keeps the best weights until then." if state.best is not None else ""
+    )
+    return RequestError(
+        f"The training diverged after step {state.step}: its numbers are not finite any more, so "
+        f"nothing more is learnt; take a smaller learning_rate.{kept}"
+    )
 
 
 class _Clock:

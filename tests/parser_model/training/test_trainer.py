@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from parser_model import FileError
+from parser_model import FileError, RequestError
 from parser_model.compact.weights import load_weights
 from parser_model.ontology import ontology
 from parser_model.training.checkpoint import read_state, write_state
@@ -130,6 +130,34 @@ def test_a_stopped_run_loses_no_step(folder, tiny, tmp_path):
     assert outcome.steps == 10
     one, other = (load_file(files.last) for files in (whole, parts))
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_that_diverges_stops_at_once_and_keeps_the_best(folder, tiny, tmp_path, monkeypatch):
+    healthy = CompactTask.step
+
+    def step(task, share):
+        loss, parts = healthy(task, share)
+        return (loss * float("nan") if share >= 0.7 else loss), parts
+
+    monkeypatch.setattr(CompactTask, "step", step)
+    steps = []
+    said = (
+        "diverged after step 7: .* smaller learning_rate. compact.best.safetensors keeps the best"
+    )
+    with pytest.raises(RequestError, match=said):
+        start_run(folder, tiny, tmp_path / "out", lambda p: steps.append(p.step))
+    assert steps[-1] == 7
+    files = Files.of(tmp_path / "out", "compact")
+    assert not files.last.exists()
+    assert load_weights(files.best).record["steps"] == 5
+
+
+@pytest.mark.parametrize("steps", [1, 10])
+def test_weights_that_a_file_cannot_hold_are_not_written(folder, tiny, tmp_path, steps):
+    """Also where the loss was a number to the end."""
+    with pytest.raises(RequestError, match=r"diverged after step \d: .* smaller learning_rate\.$"):
+        start_run(folder, tiny, tmp_path / "out", steps=steps, learning_rate=1e9)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_seed_decides_the_weights(folder, tiny, tmp_path):
