@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from parser_model.errors import FileError, RequestError, SetupError
 if TYPE_CHECKING:
     from parser_model.training.data import Sample
     from parser_model.training.plans import Config
+    from parser_model.training.survey import Survey
     from parser_model.training.trainer import Files
 
 
@@ -110,13 +112,11 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
 
     if find_spec("torch") is None:
         raise SetupError("Training needs PyTorch; run 'make setup' to install it.")
-    from parser_model.ontology import ontology
     from parser_model.training.data import read_paraphrases
     from parser_model.training.leaving_out import check_sources, leaving_out
     from parser_model.training.licences import licensed
     from parser_model.training.machine import Machine
     from parser_model.training.record import fingerprint, run_record
-    from parser_model.training.survey import survey
     from parser_model.training.tasks import task_of
     from parser_model.training.trainer import Files, train
 
@@ -126,11 +126,13 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     out = wanted.out or Path(f"trained-{config.model}")
     files = Files.of(out, config.model)
     _check_folder(out, files, resume=wanted.resume)
-    with progress_bar("looking over the files") as shown:
-        found = survey(wanted.data, "train", ontology(), shown)
-    held_out = _held_out(wanted, config.plan.validation_images)
-    tell_problems(found, out)
-    found.check(skip_bad=wanted.skip_bad)
+    surveys = [_surveyed(wanted, "train", out)]
+    if (wanted.data / "val").is_dir():
+        surveys.append(_surveyed(wanted, "val", out))
+    else:
+        say("There is no val/ beside train/, so nothing is validated on the way.")
+    found, *held = surveys
+    held_out = _held_out(wanted, held[0], config.plan.validation_images) if held else []
     part = licensed(wanted.data, found.samples, wanted.licence)
     part = leaving_out(part, wanted.leave_out)
     tell_data(part.samples, held_out, wanted, part.missing_modalities)
@@ -178,7 +180,10 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             raise
     document = {
         **record,
-        "problems": {"skipped": found.skipped, "counts": found.counts},
+        "problems": {
+            "skipped": sum(one.skipped for one in surveys),
+            "counts": dict(sum((Counter(one.counts) for one in surveys), Counter[str]())),
+        },
         "outcome": asdict(outcome),
         "files": {
             "last": str(files.last.resolve()),
@@ -187,7 +192,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     }
     (out / "run.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     if as_json:
-        document["problems"]["files"] = [asdict(problem) for problem in found.problems]
+        document["problems"]["files"] = [asdict(p) for one in surveys for p in one.problems]
         print(json.dumps(document, ensure_ascii=False))
         return
     print("\n".join(told(document)))
@@ -235,27 +240,31 @@ def _check_folder(out: Path, files: Files, *, resume: bool) -> None:
         say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
 
 
-def _held_out(wanted: Wanted, at_most: int) -> list[Sample]:
+def _surveyed(wanted: Wanted, split: str, out: Path) -> Survey:
     from parser_model.ontology import ontology
+    from parser_model.training.survey import survey
+
+    with progress_bar(f"looking over {split}") as shown:
+        found = survey(wanted.data, split, ontology(), shown)
+    tell_problems(found, out)
+    found.check(skip_bad=wanted.skip_bad)
+    return found
+
+
+def _held_out(wanted: Wanted, found: Survey, at_most: int) -> list[Sample]:
     from parser_model.training.data import evenly
     from parser_model.training.leaving_out import without_sources
     from parser_model.training.licences import licensed
-    from parser_model.training.survey import survey
 
-    data = wanted.data
-    if not (data / "val").is_dir():
-        say("There is no val/ beside train/, so nothing is validated on the way.")
-        return []
-    with progress_bar("looking over val") as shown:
-        found = survey(data, "val", ontology(), shown)
-    if found.skipped:
-        say(f"{found.skipped} of {found.files} files of val cannot be used and are left out.")
     try:
-        part = licensed(data, found.samples, wanted.licence)
+        part = licensed(wanted.data, found.samples, wanted.licence)
     except FileError:
         say("No image of val passes the licence filter, so nothing is validated on the way.")
         return []
     samples = without_sources(part.samples, wanted.leave_out)
+    usable = [s for s in samples if s.masks]
     if wanted.leave_out and not samples:
         say("Every image of val is from a data set left out, so nothing is validated on the way.")
-    return evenly([s for s in samples if s.masks], at_most)
+    elif not usable:
+        say("No image of val has a usable mask, so nothing is validated on the way.")
+    return evenly(usable, at_most)

@@ -23,15 +23,17 @@ def tell_problems(found: Survey, out: Path) -> None:
         return
     listed = found.problems
     if len(listed) > _LISTED:
+        file = out / ("problems.txt" if found.split == "train" else f"problems-{found.split}.txt")
         text = "\n".join(problem.sentence for problem in listed)
-        (out / "problems.txt").write_text(text + "\n", encoding="utf-8")
+        file.write_text(text + "\n", encoding="utf-8")
         listed = listed[:_LISTED]
     for problem in listed:
         say(problem.sentence)
     if len(found.problems) > _LISTED:
-        say(f"... and {len(found.problems) - _LISTED} more: all are in problems.txt.")
+        say(f"... and {len(found.problems) - _LISTED} more: all are in {file.name}.")
     kinds = ", ".join(f"{kind} {n}" for kind, n in found.counts.items())
-    say(f"Of {found.files} files {found.skipped} are left out ({kinds}).")
+    files = "files" if found.split == "train" else f"files of {found.split}"
+    say(f"Of {found.files} {files} {found.skipped} are left out ({kinds}).")
 
 
 def tell_data(

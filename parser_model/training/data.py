@@ -98,7 +98,7 @@ def read_folder(root: Path, split: str) -> list[Sample]:
     images, masks = root / split, root / f"{split}_mask"
     for folder in (images, masks):
         if not folder.is_dir():
-            raise FileError(f"The training folder {folder.name} is missing under the data folder.")
+            raise FileError(f"The folder {folder.name} is missing under the data folder.")
     by_stem: dict[str, dict[str, Path]] = {}
     outlines = sorted(p for p in masks.iterdir() if p.suffix.lower() in PICTURES)
     for path in outlines:

@@ -64,6 +64,8 @@ class Survey:
 
     Attributes
     ----------
+    split : str
+        "train" or "val".
     samples : list of Sample
         Images with at least one usable mask or known absence, all files readable.
     problems : list of Problem
@@ -72,6 +74,7 @@ class Survey:
         Images and masks together, the bad ones included.
     """
 
+    split: str
     samples: list[Sample]
     problems: list[Problem]
     files: int
@@ -87,14 +90,15 @@ class Survey:
         return sum(problem.kind not in _HARMLESS for problem in self.problems)
 
     def check(self, *, skip_bad: bool = False) -> None:
-        """Refuse to train on a folder in which too much is wrong.
+        """Refuse a folder in which too much is wrong.
 
         Raises
         ------
         FileError
-            If no mask is usable, or more than a tenth of the files is bad and `skip_bad` is off.
+            If there is nothing to train on, or more than a tenth of the files is bad and
+            `skip_bad` is off.
         """
-        if not any(sample.masks for sample in self.samples):
+        if self.split == "train" and not any(sample.masks for sample in self.samples):
             raise FileError("There is no usable mask in this folder, so there is nothing to learn.")
         if not skip_bad and self.skipped > _STOP_ABOVE * self.files:
             raise FileError(
@@ -130,7 +134,7 @@ def survey(
     images, masks = root / split, root / f"{split}_mask"
     for folder in (images, masks):
         if not folder.is_dir():
-            raise FileError(f"The training folder {folder.name} is missing under the data folder.")
+            raise FileError(f"The folder {folder.name} is missing under the data folder.")
     pictures = sorted(p for p in images.iterdir() if p.is_file() and not p.name.startswith("."))
     outlines = sorted(p for p in masks.iterdir() if p.is_file() and not p.name.startswith("."))
     work = _Work(root, ontology, progress, len(pictures) + len(outlines))
@@ -151,7 +155,7 @@ def survey(
             work.note(sample.image, "image without mask", "has no mask and is not used")
     kept = [s for s in work.samples.values() if s.masks or s.absent]
     faults_first = sorted(work.problems, key=lambda problem: problem.kind in _HARMLESS)
-    return Survey(kept, faults_first, work.total)
+    return Survey(split, kept, faults_first, work.total)
 
 
 class _Work:

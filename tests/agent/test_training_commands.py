@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -72,6 +73,37 @@ def test_problems_are_listed_and_too_many_stop_the_run(data, tmp_path, capsys):
     problems = json.loads(text)["problems"]
     assert problems["counts"] == {"bad name": 70, "mask without image": 1}
     assert len(problems["files"]) == 71
+
+
+def test_problems_of_val_are_listed_too_and_stop_the_run_too(data, tmp_path, capsys):
+    light = Image.fromarray(np.full((64, 64), 255, np.uint8))
+    light.save(data / "val_mask" / "nobody_X-Ray_chest_lung.png")
+    run = tiny_run(data, tmp_path / "out", "--steps", 1)
+    code, _, err = call(run, capsys)
+    assert code == 2
+    assert err.splitlines()[-3:] == [
+        "val_mask/nobody_X-Ray_chest_lung.png has no image of its name.",
+        "Of 5 files of val 1 are left out (mask without image 1).",
+        "1 of 5 files cannot be used (listed above); repair them, or leave them out with "
+        "--skip-bad.",
+    ]
+    code, text, err = call([*run, "--skip-bad", "--json"], capsys)
+    assert code == 0, err
+    assert json.loads(text)["problems"] == {
+        "skipped": 1,
+        "counts": {"mask without image": 1},
+        "files": [
+            {
+                "file": "val_mask/nobody_X-Ray_chest_lung.png",
+                "kind": "mask without image",
+                "sentence": "val_mask/nobody_X-Ray_chest_lung.png has no image of its name.",
+            }
+        ],
+    }
+    shutil.rmtree(data / "val_mask")
+    code, _, err = call(tiny_run(data, tmp_path / "more", "--steps", 1), capsys)
+    assert code == 2
+    assert err.splitlines()[-1] == "The folder val_mask is missing under the data folder."
 
 
 def test_a_permissive_run_names_what_it_lacks(data, tmp_path, capsys):
