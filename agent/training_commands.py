@@ -112,7 +112,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
 
     if find_spec("torch") is None:
         raise SetupError("Training needs PyTorch; run 'make setup' to install it.")
-    from parser_model.training.data import read_paraphrases
+    from parser_model.training.data import read_paraphrases, shared_patients
     from parser_model.training.leaving_out import check_sources, leaving_out
     from parser_model.training.licences import licensed
     from parser_model.training.machine import Machine
@@ -135,6 +135,12 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     held_out = _held_out(wanted, held[0], config.plan.validation_images) if held else []
     part = licensed(wanted.data, found.samples, wanted.licence)
     part = leaving_out(part, wanted.leave_out)
+    shared = shared_patients(part.samples, held_out)
+    if shared:
+        say(
+            f"Patients both in train and in the validation: {len(shared)}, so its figures flatter; "
+            "set whole patients aside, as 'parsechat data build' does."
+        )
     tell_data(part.samples, held_out, wanted, part.missing_modalities)
     paraphrases = read_paraphrases(wanted.data)
     task, before = task_of(

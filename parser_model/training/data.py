@@ -151,6 +151,15 @@ def read_manifest(root: Path) -> dict[str, tuple[str, str]]:
     return {row["image"]: (row["source"], row["patient"]) for row in manifest_rows(root)}
 
 
+def shared_patients(some: Sequence[Sample], others: Sequence[Sample]) -> set[tuple[str, str]]:
+    """Patients of ``manifest.csv``, by source and name, with images among both."""
+    of_some, of_others = (
+        {(s.source, s.patient) for s in samples if s.patient not in ("", s.image.stem)}
+        for samples in (some, others)
+    )
+    return of_some & of_others
+
+
 def read_paraphrases(root: Path) -> dict[str, tuple[str, ...]]:
     """More wordings of targets, from ``paraphrases.json`` where the folder has one.
 

@@ -106,6 +106,25 @@ def test_problems_of_val_are_listed_too_and_stop_the_run_too(data, tmp_path, cap
     assert err.splitlines()[-1] == "The folder val_mask is missing under the data folder."
 
 
+def test_patients_in_train_and_in_val_are_counted_and_told(data, tmp_path, capsys):
+    """As the manifest names them: that images are called alike says nothing."""
+    lines = ["image,mask,source,patient"]
+    for image, source, patient in (
+        ("train/a-0", "S", "p1"),
+        ("train/a-1", "S", "p1"),
+        ("train/a-2", "S", ""),
+        ("val/a-0", "S", "p1"),
+        ("val/a-1", "T", "p1"),
+        ("val/a-2", "S", ""),
+    ):
+        lines.append(f"{image}_X-Ray_chest.png,,{source},{patient}")
+    for run in range(2):
+        code, _, err = call(tiny_run(data, tmp_path / f"{run}", "--steps", 1), capsys)
+        assert code == 0, err
+        assert ("Patients both in train and in the validation: 1, so" in err) is (run == 1)
+        (data / "manifest.csv").write_text("\n".join(lines) + "\n")
+
+
 def test_a_permissive_run_names_what_it_lacks(data, tmp_path, capsys):
     polyp = Image.fromarray(np.full((64, 64), 255, np.uint8))
     polyp.save(data / "train" / "e_endoscope_colon.png")
