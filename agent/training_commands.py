@@ -123,6 +123,9 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     check_sources(wanted.data, wanted.leave_out)
     machine = Machine.chosen(wanted.device, wanted.precision)
     config = _config(wanted, machine.device)
+    for option, path in (("--start", wanted.start), ("--tokenizer", wanted.tokenizer)):
+        if path is not None and not path.exists():
+            raise RequestError(f"{path.name} is missing; give {option} the path of a file.")
     out = wanted.out or Path(f"trained-{config.model}")
     files = Files.of(out, config.model)
     _check_folder(out, files, resume=wanted.resume)

@@ -206,7 +206,11 @@ def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, c
             ["--steps", "1", "--config", "large"],
             "--config is compact, biomedparse, presence, tumors or a TOML file",
         ),
-        (["--steps", "1", "--start", "none.safetensors"], "none.safetensors is missing"),
+        (
+            ["--steps", "1", "--start", "none.safetensors"],
+            "none.safetensors is missing; give --start the path of a file.",
+        ),
+        (["--minutes", "inf"], "minutes in the plan is a number above zero, not inf"),
     ],
 )
 def test_requests_that_make_no_sense(data, tmp_path, capsys, more, said):
@@ -229,6 +233,10 @@ def test_the_full_network_is_fine_tuned_from_a_file(data, tmp_path, capsys, monk
     code, _, err = call([*base, "--out", tmp_path / "out", "--start", start], capsys)
     assert code == 2
     assert "--tokenizer" in err
+    missing = [*base, "--out", tmp_path / "out", "--start", start, "--tokenizer", "none.txt"]
+    code, _, err = call(missing, capsys)
+    assert code == 2
+    assert err == "none.txt is missing; give --tokenizer the path of a file.\n"
     full = [*base, "--out", tmp_path / "out", "--start", start, "--tokenizer", merges]
     code, text, err = call([*full, "--freeze", "backbone,decoder,text", "--json"], capsys)
     assert code == 0, err
