@@ -81,11 +81,11 @@ class Wanted:
 
     @property
     def command(self) -> str:
-        """The command for the record, without paths of this machine."""
+        """The command for the record: all that was given, but for paths of this machine."""
         from parser_model.training.plans import NAMES
 
         words = ["parsechat train --data DIR"]
-        named = self.config if self.config in NAMES else "FILE"
+        named = self.config if self.config in NAMES else shlex.quote(Path(self.config).name)
         words.append(f"--config {named}")
         for name in ("minutes", "steps", "seed", "freeze"):
             value = getattr(self, name)
@@ -95,8 +95,15 @@ class Wanted:
             words.append(f"--licence {self.licence}")
         if self.leave_out:
             words.append(f"--leave-out {shlex.quote(','.join(self.leave_out))}")
-        if self.start is not None:
-            words.append("--start FILE")
+        for name in ("start", "tokenizer"):
+            if getattr(self, name) is not None:
+                words.append(f"--{name} FILE")
+        for name in ("device", "precision"):
+            if getattr(self, name) != "auto":
+                words.append(f"--{name} {getattr(self, name)}")
+        for flag, given in (("--skip-bad", self.skip_bad), ("--resume", self.resume)):
+            if given:
+                words.append(flag)
         return " ".join(words)
 
 

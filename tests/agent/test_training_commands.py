@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from agent.training_commands import Wanted
 from parser_model import load_parser
 from parser_model.biomedparse.checkpoint import load_network
 from parser_model.compact.weights import file_sha256, load_weights
@@ -25,7 +26,7 @@ def test_one_document_with_the_record_and_the_files(data, tmp_path, capsys):
     code, text, err = call(tiny_run(data, out, "--steps", 2, "--seed", 5, "--json"), capsys)
     assert code == 0, err
     document = json.loads(text)
-    assert document["command"] == "parsechat train --data DIR --config FILE --steps 2 --seed 5"
+    assert document["command"] == "parsechat train --data DIR --config tiny.toml --steps 2 --seed 5"
     assert document["seed"] == 5
     assert document["data"]["images"] == 12
     assert len(document["data"]["sha256"]) == 64
@@ -188,6 +189,26 @@ def test_sources_left_out_are_neither_trained_nor_validated_on(data, tmp_path, c
     assert record["data"]["sources"] == ["Lungs B"]
     assert record["data"]["left_out_sources"] == ["Lungs A", "Polyps"]
     assert record["data"]["validation_images"] == 1
+
+
+def test_the_recorded_command_has_all_that_was_given(tmp_path):
+    wanted = Wanted(
+        tmp_path,
+        str(tmp_path / "my plan.toml"),
+        steps=3,
+        start=tmp_path / "start.pt",
+        tokenizer=tmp_path / "merges.txt",
+        freeze="text",
+        resume=True,
+        skip_bad=True,
+        device="cpu",
+        precision="fp32",
+    )
+    assert wanted.command == (
+        "parsechat train --data DIR --config 'my plan.toml' --steps 3 --freeze text --start FILE "
+        "--tokenizer FILE --device cpu --precision fp32 --skip-bad --resume"
+    )
+    assert Wanted(tmp_path, "presence").command == "parsechat train --data DIR --config presence"
 
 
 @pytest.mark.parametrize(
