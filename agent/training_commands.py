@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.stopping import asked_to_stop
 from agent.training_messages import (
@@ -177,6 +177,15 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             f"The weights it starts from are for {record['licence']}, so the new ones are too, "
             "whatever the licences of this data."
         )
+    document = {
+        **record,
+        "problems": {
+            "skipped": sum(one.skipped for one in surveys),
+            "counts": dict(sum((Counter(one.counts) for one in surveys), Counter[str]())),
+        },
+        "finished": False,
+    }
+    _write_record(out, document)
     say(f"Training {config.model} on {record['machine']} in {machine.precision}.")
     with progress_lines() as report, asked_to_stop() as stopping:
         try:
@@ -194,19 +203,15 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             if files.state.is_file():
                 say(f"{out.name} keeps the run: the same command with --resume goes on with it.")
             raise
-    document = {
-        **record,
-        "problems": {
-            "skipped": sum(one.skipped for one in surveys),
-            "counts": dict(sum((Counter(one.counts) for one in surveys), Counter[str]())),
-        },
+    document |= {
+        "finished": True,
         "outcome": asdict(outcome),
         "files": {
             "last": str(files.last.resolve()),
             "best": str(files.best.resolve()) if outcome.best is not None else None,
         },
     }
-    (out / "run.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    _write_record(out, document)
     if as_json:
         document["problems"]["files"] = [asdict(p) for one in surveys for p in one.problems]
         print(json.dumps(document, ensure_ascii=False))
@@ -254,6 +259,11 @@ def _check_folder(out: Path, files: Files, *, resume: bool) -> None:
         raise RequestError(f"{out.name} holds weights of a run ({there[0]}); name another --out.")
     if resume:
         say(f"There is no stopped run in {out.name}: this one starts from the beginning.")
+
+
+def _write_record(out: Path, document: dict[str, Any]) -> None:
+    """At the start already: a run that is killed leaves what it was."""
+    (out / "run.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def _surveyed(wanted: Wanted, split: str, out: Path) -> Survey:

@@ -29,6 +29,8 @@ def test_kill_minus_nine_and_resume_give_the_weights_of_an_uninterrupted_run(
         assert run.wait() == -signal.SIGKILL
     assert said, "it never came to step 7"
     assert not (killed / "compact.safetensors").exists()
+    left = json.loads((killed / "run.json").read_text())
+    assert (left["finished"], left["plan"]["steps"], left["data"]["images"]) == (False, 12, 12)
     code, _, err = call(tiny_run(data, killed, *more), capsys)
     assert code == 2
     assert "go on with --resume" in err
@@ -36,6 +38,7 @@ def test_kill_minus_nine_and_resume_give_the_weights_of_an_uninterrupted_run(
     assert code == 0, err
     assert "step 1 " not in err
     assert json.loads(text)["outcome"]["steps"] == 12
+    assert json.loads((killed / "run.json").read_text())["finished"] is True
     code, _, err = call(tiny_run(data, tmp_path / "whole", *more, "--resume"), capsys)
     assert code == 0
     assert "starts from the beginning" in err
