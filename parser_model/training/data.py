@@ -186,7 +186,7 @@ def _are_wordings(texts: object) -> bool:
 
 
 def read_picture(path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
-    """A file of a picture, decoded, in colour or in grey.
+    """A file of a picture, decoded, in colour or in grey; grey keeps what is transparent (LA).
 
     Raises
     ------
@@ -197,6 +197,8 @@ def read_picture(path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
         with Image.open(path) as picture:
             deep = picture.mode.startswith("I")
             pixels = picture.convert(mode)
+            if mode == "L" and picture.has_transparency_data:
+                pixels.putalpha(picture.convert("RGBA").getchannel("A"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         why = type(error).__name__
         raise FileError(f"{path.name} cannot be read as a picture: {why}.") from error
@@ -221,15 +223,30 @@ def read_mask(path: Path, size: int | None = None, *, pad: bool = False) -> NDAr
     Raises
     ------
     FileError
-        As `read_picture`, and for a mask that is not empty but has no value above 127: it would
-        pass for one that says that its target is absent.
+        As `read_picture`, and for what is `no_mask`.
     """
-    grey = read_picture(path, "L")
-    largest = int(np.asarray(grey).max())
-    if 0 < largest <= 127:
-        why = f"it holds values up to {largest} and not 0 and 255"
-        raise FileError(f"{path.name} cannot be read as a mask: {why}.")
+    picture = read_picture(path, "L")
+    why = no_mask(picture)
+    if why:
+        raise FileError(f"{path.name} cannot be read as a mask: it {why}.")
+    grey = picture.getchannel("L")
     return np.asarray(_square(grey, size, Image.Resampling.NEAREST, pad)) > 127
+
+
+def no_mask(picture: Image.Image) -> str | None:
+    """Why a picture in grey is no mask, or None; an empty mask is one, and says "absent".
+
+    So what is not empty must not pass for it: values of 0 and 1, or a shape that is drawn in what
+    is transparent.
+    """
+    grey = np.asarray(picture.getchannel("L"))
+    largest = int(grey.max())
+    if 0 < largest <= 127:
+        return f"holds values up to {largest} and not 0 and 255"
+    plain = largest == 0 or bool((grey > 127).all())
+    if plain and "A" in picture.getbands() and np.ptp(np.asarray(picture.getchannel("A"))) > 0:
+        return "has its shape in what is transparent and not in 0 and 255"
+    return None
 
 
 def _square(

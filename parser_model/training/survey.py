@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from parser_model.errors import FileError, RequestError
 from parser_model.ontology import Ontology, Place
-from parser_model.training.data import PICTURES, Sample, read_manifest, read_picture
+from parser_model.training.data import PICTURES, Sample, no_mask, read_manifest, read_picture
 
 Kind = Literal[
     "bad name",
@@ -262,25 +261,19 @@ class _Work:
         picture = self._read(path, "L")
         if picture is None:
             return False
-        grey = np.asarray(picture)
-        if grey.shape != self._shapes[stem]:
-            (h, w), (rows, columns) = grey.shape, self._shapes[stem]
-            self.note(
-                path, "sizes differ", f"is {h} x {w}, its image {rows} x {columns}, is skipped"
-            )
+        rows, columns = self._shapes[stem]
+        if picture.size != (columns, rows):
+            size = f"{picture.height} x {picture.width}"
+            self.note(path, "sizes differ", f"is {size}, its image {rows} x {columns}, is skipped")
+            return False
+        why = no_mask(picture)
+        if why:
+            self.note(path, "no mask values", f"{why}, is skipped")
             return False
         sample = self.samples[stem]
-        largest = int(grey.max())
-        if largest == 0:
+        if picture.getchannel("L").getbbox() is None:
             self.samples[stem] = replace(sample, absent=(*sample.absent, target))
             self.note(path, "empty mask", f"is empty: taken as an image without {target}")
-        elif largest <= 127:
-            self.note(
-                path,
-                "no mask values",
-                f"holds values up to {largest} and not 0 and 255, is skipped",
-            )
-            return False
         else:
             self.samples[stem] = replace(sample, masks={**sample.masks, target: path})
         return True

@@ -83,3 +83,36 @@ def test_a_mask_of_zeros_and_ones_is_never_taken_for_an_empty_one(folder, tmp_pa
     why = "a mask cannot be read: it holds values up to 1 and not 0 and 255."
     assert built.problems == (f"Case 9 is left out: {why}",)
     assert built.counts.absent.total() == 0
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_mask_drawn_in_what_is_transparent_is_neither_empty_nor_everywhere(folder, grey):
+    path = folder / "train_mask" / "a-0_X-Ray_chest_left+lung.png"
+    shape = Image.open(path).convert("L")
+    picture = Image.new("L", shape.size, grey).convert("RGBA")
+    picture.putalpha(shape)
+    picture.save(path)
+    why = "has its shape in what is transparent and not in 0 and 255"
+    found = survey(folder, "train", ontology())
+    assert [(p.kind, p.sentence) for p in found.problems] == [
+        ("no mask values", f"train_mask/{path.name} {why}, is skipped.")
+    ]
+    assert all(not sample.absent for sample in found.samples)
+    with pytest.raises(FileError, match=why):
+        read_mask(path)
+
+
+def test_transparency_of_a_mask_that_is_drawn_in_grey_changes_nothing(folder):
+    """White on nothing, as drawing programs save it, and an empty one of the same kind."""
+    path = folder / "train_mask" / "a-0_X-Ray_chest_left+lung.png"
+    shape = Image.open(path).convert("L")
+    clear = shape.convert("RGBA")
+    clear.putalpha(shape)
+    clear.save(path)
+    assert np.array_equal(read_mask(path), np.asarray(shape) > 127)
+    empty = path.with_name("a-1_X-Ray_chest_right+lung.png")
+    Image.new("RGBA", shape.size).save(empty)
+    found = survey(folder, "train", ontology())
+    assert found.counts == {"empty mask": 1}
+    assert [s.absent for s in found.samples if s.absent] == [("right lung",)]
+    assert not read_mask(empty).any()
