@@ -192,15 +192,15 @@ class Ontology:
         """Whether images of a modality and site may well show a target, labelled there or not.
 
         So where it is labelled in that modality or about that site, and where it is a lesion that
-        may be anywhere (bleeding, and what is labelled at three sites or more: tumors). Not a polyp
-        in a fundus.
+        may be anywhere (bleeding, and what is labelled at three sites or more: tumors), or the site
+        itself. Not a polyp in a fundus.
         """
         holding = [place for place, names in self._catalogue.items() if target in names]
         near = _NEAR.get(site, (site,))
         common = self.is_lesion(target) and len({place.site for place in holding}) > 2
         return (
             common
-            or target in self._anywhere
+            or target in (*self._anywhere, site)
             or any(p.modality == modality or p.site in near for p in holding)
         )
 

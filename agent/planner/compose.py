@@ -200,7 +200,9 @@ def _measured(request: Request, found: dict[str, Any], refs: References) -> list
             f"Inside the {name} the mean intensity is {mean} with a standard deviation of {sd}"
             + (f", from {low} to {high}." if low and high else ".")
         )
-    return sentences or [f"I found the {name} but could not measure what you asked."]
+    return sentences or [
+        f"I found the {name} but could not measure what you asked; the notes say why."
+    ]
 
 
 _LENGTHS = frozenset({"perimeter", "bounding_box", "short_axis", "max_3d_diameter"})

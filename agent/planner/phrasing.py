@@ -120,6 +120,8 @@ def in_general(found: dict[str, Any]) -> str:
     """Whether the lesion is seen of which one kind was asked for, and not seen."""
     name = named(found)
     presence = f" (presence [[{found['presence']}]])" if found.get("presence") else ""
+    if found.get("unsure"):
+        return f"Nor am I sure that there is {article(name)} {name} of any kind{presence}."
     if not found["present"]:
         return f"Nor do I see {article(name)} {name} of another kind{presence}."
     return (

@@ -101,7 +101,7 @@ def makes_another(word: str) -> bool:
     >>> [makes_another(word) for word in ("thyroid", "cyst", "largest", "roughly", "diameter")]
     [True, True, False, False, False]
     """
-    if word in _PLAIN or any(letter.isdigit() for letter in word):
+    if len(word) < 2 or word in _PLAIN or any(letter.isdigit() for letter in word):
         return False
     if word.endswith("ly") or _has_ending(word, "est", 6) or _has_ending(word, "ed", 5):
         return False

@@ -165,7 +165,9 @@ def understand(
             scans = ()  # "larger than in the first scan" is asked of the newest
     else:
         request = _classify(text, phrases)
-    if words.HOW_DENSE.search(text) and _all_many(phrases, ontology, modality):
+    if words.HOW_DENSE.search(text) and _all_many(
+        phrases or (last.phrases if last else ()), ontology, modality
+    ):
         request = Request("density")
     if request.kind in ("everything", "describe", "decline") or request.ask_back:
         return replace(request, scans=scans)
@@ -381,5 +383,5 @@ def _unknown_name(text: str) -> str | None:
         w for w in match["name"].split() if w.lower() not in ("the", "a", "an", "any", "some", "me")
     ]
     name = " ".join(kept).strip(" ?.!,")
-    meant = words.PRONOUN.fullmatch(name) or words.ONE_OF_THEM.fullmatch(name)
+    meant = words.PRONOUN.match(name) or words.ONE_OF_THEM.fullmatch(name)
     return None if meant or name.lower() in words.NO_NAMES else name

@@ -99,7 +99,8 @@ DIAGNOSIS = any_of(
     "wh(?:at|ich) (?:type|kind|sort|grade|stage) of (?!image|scan|picture)\\w+",
 )  # fmt: skip
 NO_DIAGNOSIS = any_of(
-    "(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round)|where) (?:is|are)"
+    "(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round)|where) (?:is|are)",
+    f"how many \\w+ do(?:es)? (?:he|she|they|{_PERSON}) have",
 )
 """After these "the breast cancer" is a thing to measure, and no question whether it is one."""
 ABNORMAL = any_of(
@@ -241,7 +242,8 @@ NAMED = re.compile(
 _NO_NAMES = """
 it this that them they image scan picture one object structure thing anything something everything
 percent share other size area width diameter how what pixel pixels slices result mask difference
-ratio others now each second third largest biggest smallest
+ratio others now each second third largest biggest smallest mm cm microns micrometers micrometres
+millimeters millimetres centimeters centimetres
 """
 _NO_NAMES_OF_SEVERAL_WORDS = """
 share of image; area of it; more than one; it now; each other; second largest; second biggest;

@@ -81,6 +81,8 @@ def test_the_parts_by_size_have_their_own_sizes(conversation, parser):
         ("Is there a tumor on this MG?", "exists"),
         ("What am I looking at?", "describe"),
         ("What dose, 5 mg?", "decline"),
+        ("How many kidneys does the patient have?", "count"),
+        ("Does the patient have cancer?", "decline"),
         ("Should I operate?", "decline"),
     ],
 )
@@ -109,3 +111,16 @@ def test_a_question_is_read_once_though_the_planner_is_asked_at_every_step(
 def test_a_threshold_is_answered_with_the_size(conversation):
     conversation.ask("Where is the liver?")
     assert "covers 1200 px²" in conversation.ask("Is it bigger than 100 px?").answer
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase"),
+    [("Count the nuclei in this H&E", "nuclei"), ("Show the nuclei, please!", "nuclei")],
+)
+def test_a_letter_makes_no_other_object(question, phrase):
+    assert understand(question, [], ontology(), "pathology").phrases == (phrase,)
+
+
+def test_a_unit_is_no_object(conversation):
+    conversation.ask("How large is the liver?")
+    assert "longest diameter of the liver" in conversation.ask("How many mm is it across?").answer

@@ -175,6 +175,7 @@ def test_a_file_that_says_mri_may_hold_any_sequence():
         ("tumor", "fundus", "retinal", True),
         ("hemorrhage", "MRI", "brain", True),  # labelled in CT of the brain
         ("hemorrhage", "fundus", "retinal", True),  # bleeding may be anywhere
+        ("prostate", "MRI", "prostate", True),  # where only its zone is labelled
         ("kidney", "CT", "chest", True),
         ("polyp", "CT", "abdomen", True),
         ("polyp", "fundus", "retinal", False),
