@@ -104,6 +104,9 @@ def _told(built: Built, out: Path) -> list[str]:
     if counts.unknown:
         unknown = ", ".join(f"'{name}' {n}" for name, n in counts.unknown.most_common())
         lines.append(f"Names without a target in such images: {unknown}.")
+    if counts.elsewhere:
+        strange = "; ".join(f"{what} {n}" for what, n in counts.elsewhere.most_common())
+        lines.append(f"Not among the targets of their place: {strange}.")
     if counts.small:
         lines.append(f"{counts.small} masks of fewer than 10 pixels were left out.")
     if built.problems:

@@ -101,7 +101,7 @@ def build(
         if progress:
             progress(number, len(cases))
     if not table.counts.masks:
-        told = " ".join(problems[:3]) or "no label names a known target."
+        told = " ".join(problems[:3]) or _why_nothing(table.counts)
         raise FileError(f"Nothing could be used of {len(cases)} cases: {told}")
     table.close()
     return Built(len(cases), table.counts, tuple(problems))
@@ -116,6 +116,12 @@ def _placed(read: Read, ontology: Ontology) -> Read:
         raise FileError(f"its name holds an unknown site; there are {', '.join(ontology.sites)}")
     modality = ontology.modality(read.modality)
     return Read(read.labels, modality, site, read.case, read.scan, read.volume_masks)
+
+
+def _why_nothing(counts: Counts) -> str:
+    if counts.elsewhere:
+        return f"no target is one of its place: {'; '.join(list(counts.elsewhere)[:3])}."
+    return "no label names a known target."
 
 
 def _held_out(patients: int, wishes: Wishes) -> frozenset[int]:

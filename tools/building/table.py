@@ -84,6 +84,8 @@ class Counts:
         Absent targets of other kinds of images in the table.
     unknown : Counter of str
         Labels without a target, by their words where those are known words.
+    elsewhere : Counter of str
+        Targets that the place of the image does not hold, with that place and those that do.
     small : int
         Masks of too few pixels.
     """
@@ -96,6 +98,7 @@ class Counts:
     absent: Counter[str] = field(default_factory=Counter)
     foreign: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    elsewhere: Counter[str] = field(default_factory=Counter)
     small: int = 0
 
 
@@ -168,7 +171,7 @@ class Table:
         groups = site_groups(masks, modality, self._ontology, hint)
         held = {target for _, targets in groups for target in targets}
         strange = {t: m for t, m in masks.items() if t not in held}
-        self.counts.unknown.update(strange)
+        self.counts.elsewhere.update(self._elsewhere(t, modality, hint) for t in strange)
         for label in picture.masks:
             if label in labels.unknown:
                 name = _harmless(label)
@@ -191,6 +194,17 @@ class Table:
             absent = (absent & known) - set(outlined)
             unused = frozenset(outlined) - set(here)
             self._write(stem, place, picture, here, absent, unused, read, patient, split)
+
+    def _elsewhere(self, target: str, modality: str, site: str | None) -> str:
+        """A target with the place that does not hold it, and the places that do."""
+        holding = [
+            place
+            for place in self._ontology.places
+            if target in self._ontology.targets_in(place.modality, place.site)
+        ]
+        near = [place for place in holding if place.modality == modality] or holding
+        known = ", ".join(f"{place.site} {place.modality}" for place in near)
+        return f"'{target}' in {site or 'any'} {modality} (it is known in {known})"
 
     def _write(
         self,
