@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.left_out import LeftOut
 from parser_model.errors import FileError, RequestError
 
 if TYPE_CHECKING:
+    from parser_model.training.data import Sample
+    from parser_model.training.survey import Problem
     from tools.evaluating import Answers
 
 WHAT = ("dice", "presence", "ranges", "modality")
@@ -123,13 +126,19 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
     from tools.evaluating import ParserAnswers
 
     started = time.perf_counter()
-    samples = calibration_samples(
-        wanted.data, wanted.images, splits=wanted.splits, sources=wanted.sources
-    )
     score, notes = scorer(wanted.what, wanted.data, phrases=wanted.phrases, sheet=wanted.sheet)
     sources = _sources(wanted)
     results = {}
-    with bars() as (progress, _):
+    with bars() as (progress, say):
+        left_out = LeftOut(say)
+        samples = calibration_samples(
+            wanted.data,
+            wanted.images,
+            splits=wanted.splits,
+            sources=wanted.sources,
+            tell=left_out,
+            progress=lambda done, total: progress("looking over the files", done, total),
+        )
         for source in sources:
 
             def step(done: int, total: int, name: str = source.name) -> None:
@@ -152,6 +161,7 @@ def run(wanted: Wanted, *, as_json: bool) -> None:
             s.name: s.parser.info.weights_sha256 for s in sources if isinstance(s, ParserAnswers)
         },
         "results": results,
+        "problems": left_out.document(),
         "notes": notes,
     }
     if as_json:
@@ -187,7 +197,14 @@ def _sources(wanted: Wanted) -> Sequence[Answers]:
 
 
 def fit_ranges(
-    name: str, data: Path, path: Path, *, images: int | None, progress: Any
+    name: str,
+    data: Path,
+    path: Path,
+    samples: Sequence[Sample],
+    *,
+    images: int | None,
+    tell: Callable[[Problem], None],
+    progress: Any,
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit ranges for a parser's weights, keep them in a file, and tell how good they are.
 
@@ -228,12 +245,17 @@ def fit_ranges(
     if sha256 is None:
         raise RequestError(f"'{name}' has no weights that ranges could belong to.")
     answers = ParserAnswers(name, parser)
-    samples = calibration_samples(data, images)
     found = range_tables(answers.to(samples, lambda k, n: progress("sizes", k, n)))
     seen = None
     if (data / "train").is_dir():
-        samples = calibration_samples(data, images, splits=["train"])
-        seen = range_tables(answers.to(samples, lambda k, n: progress("sizes in train", k, n)))
+        trained_on = calibration_samples(
+            data,
+            images,
+            splits=["train"],
+            tell=tell,
+            progress=lambda k, n: progress("looking over train", k, n),
+        )
+        seen = range_tables(answers.to(trained_on, lambda k, n: progress("sizes in train", k, n)))
     calibration = fit_range_calibration(
         found,
         name=f"{parser.info.name}-{data.resolve().name}-{sha256[:8]}",

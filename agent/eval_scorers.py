@@ -74,7 +74,7 @@ def _dice_scorer(data: Path, sheet: Path | None) -> tuple[Scorer, list[str]]:
     ]
     rule: set[tuple[str, str]] | None = None
     if (data / "train").is_dir():
-        rule = counted_targets(read_folder(data, "train"))
+        rule = counted_targets(read_folder(data, "train", skip_bad=True))
         notes.append(
             f"A modality counts the masks of targets with at least {LEAST_TRAINING_MASKS} training "
             "masks; all MRI is one; the headline is the mean of the modalities."

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from agent.left_out import LeftOut
 from tools.evaluating.means import LEAST_OF_SOURCE
 from tools.evaluating.ranges import BAND, LEAST_OBJECTS, TIGHTER
 
@@ -36,7 +37,8 @@ def tables(document: dict[str, Any]) -> None:
         console.print(table)
     about = _about_dice(results) if document["what"] == "dice" else []
     drawn = [f"{n} is drawn in {r['sheet']}." for n, r in results.items() if "sheet" in r]
-    for note in (*about, *drawn, *document["notes"]):
+    left_out = LeftOut.lines(document["problems"])
+    for note in (*left_out, *about, *drawn, *document["notes"]):
         console.print(note, highlight=False)
 
 

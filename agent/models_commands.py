@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from agent.left_out import LeftOut
 from parser_model import FileError, RequestError, SetupError, load_parser
 from parser_model.loading import PARSERS
 from parser_model.weights_store.places import calibration_file, model_folder, told_in_words
 from parser_model.weights_store.record import Record, installed
 from parser_model.weights_store.sources import SOURCES
+
+if TYPE_CHECKING:
+    from parser_model.training.data import Sample
 
 _BUNDLED = "compact"
 
@@ -156,6 +160,7 @@ def calibrate(
         keeps them for the user.
     """
     from agent.eval_commands import fit_ranges
+    from parser_model.calibrating import calibration_samples
     from parser_model.range_calibration import ranges_file
 
     if images is not None and images < 1:
@@ -174,36 +179,46 @@ def calibrate(
     lines: list[str] = []
     with told_in_words(of_ranges.parent):  # before the work, not after it
         of_ranges.parent.mkdir(parents=True, exist_ok=True)
-    with bars() as (progress, _):
+    with bars() as (progress, say):
+        left_out = LeftOut(say)
+        samples = calibration_samples(
+            data,
+            images,
+            splits=splits,
+            tell=left_out,
+            progress=lambda done, total: progress("looking over the files", done, total),
+        )
         if only != "ranges":
-            document, lines = _fit_presence(name, data, of_presence, images, splits, progress)
+            document, lines = _fit_presence(name, data, of_presence, samples, progress)
         if only != "presence":
             try:
-                ranges, said = fit_ranges(name, data, of_ranges, images=images, progress=progress)
+                ranges, said = fit_ranges(
+                    name, data, of_ranges, samples, images=images, tell=left_out, progress=progress
+                )
             except FileError as error:
                 if only:
                     raise
                 ranges, said = None, [f"Sizes of {name} stay without ranges: {error}"]
             document, lines = {**document, "ranges": ranges}, [*lines, *said]
-    _print(document, lines, as_json)
+    document["problems"] = left_out.document()
+    _print(document, [*lines, *LeftOut.lines(document["problems"])], as_json)
 
 
 def _fit_presence(
     name: str,
     data: Path,
     path: Path,
-    images: int | None,
-    splits: tuple[str, ...],
+    samples: Sequence[Sample],
     progress: Any,
 ) -> tuple[dict[str, Any], list[str]]:
     from parser_model.calibrating import calibrate as fit
-    from parser_model.calibrating import calibration_samples, told
+    from parser_model.calibrating import told
     from parser_model.ontology import ontology
     from parser_model.presence import GivesEvidence, write_calibration
 
     report = fit(
         cast(GivesEvidence, load_parser(name)),
-        calibration_samples(data, images, splits=splits),
+        samples,
         ontology(),
         label=data.resolve().name,
         progress=lambda done, total: progress("images", done, total),
@@ -253,13 +268,22 @@ def bars() -> Iterator[_Bars]:
         TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as shown:
-        tasks: dict[str, Any] = {}
+    shown = Progress(*columns, console=console)
+    tasks: dict[str, Any] = {}
 
-        def progress(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total, amount="")
-            amount = f"{done / 1e6:,.0f} MB" if done > 100_000 else f"{done}"
-            shown.update(tasks[what], completed=done, total=total, amount=amount)
+    def progress(what: str, done: int, total: int | None) -> None:
+        if not tasks:  # whoever is refused before the work sees no bar
+            shown.start()
+        if what not in tasks:
+            tasks[what] = shown.add_task(what, total=total, amount="")
+        amount = f"{done / 1e6:,.0f} MB" if done > 100_000 else f"{done}"
+        shown.update(tasks[what], completed=done, total=total, amount=amount)
 
-        yield progress, lambda sentence: console.print(sentence, highlight=False)
+    def say(sentence: str) -> None:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    try:
+        yield progress, say
+    finally:
+        if tasks:
+            shown.stop()

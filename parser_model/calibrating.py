@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.errors import FileError, RequestError
-from parser_model.ontology import Ontology
+from parser_model.ontology import Ontology, ontology
 from parser_model.presence import Calibration, GivesEvidence, balanced
 from parser_model.training import score
-from parser_model.training.data import Sample, evenly, read_folder
+from parser_model.training.data import Sample, evenly, read_manifest
+from parser_model.training.survey import Problem, survey
 
 Numbers = NDArray[np.float64]
 _LEAST = 20
@@ -116,8 +117,12 @@ def calibration_samples(
     *,
     splits: Sequence[str] = (),
     sources: Sequence[str] = (),
+    tell: Callable[[Problem], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Sample]:
     """The labelled images of a folder in BiomedParse's naming.
+
+    Every file is looked at before the work begins. What cannot be used is left out, file by file.
 
     Parameters
     ----------
@@ -129,6 +134,10 @@ def calibration_samples(
         Which folders to read instead, e.g. "train" and "val".
     sources : sequence of str, optional
         Only images of these data sets, as manifest.csv names them.
+    tell : callable, optional
+        Called with what is wrong with each file that is left out.
+    progress : callable, optional
+        Called with the number of files looked at, and of all.
 
     Raises
     ------
@@ -140,16 +149,21 @@ def calibration_samples(
     chosen = list(splits) or [name for name in _SPLITS if (data / name).is_dir()][:1]
     if not chosen:
         raise FileError(f"{data.name or data} holds neither val/ nor test/ with images.")
-    samples = [s for split in chosen for s in read_folder(data, split) if s.masks]
-    known = sorted({sample.source for sample in samples if sample.source})
+    folders, manifest = tuple(f"{name}/" for name in chosen), read_manifest(data).items()
+    known = sorted({source for path, (source, _) in manifest if path.startswith(folders)} - {""})
     for name in sources:
         if name not in known:
             told_known = ", ".join(known) or "none, as there is no manifest.csv"
             raise RequestError(f"No image comes from the source '{name}'; known: {told_known}.")
+    found = [survey(data, split, ontology(), progress) for split in chosen]
+    if tell:
+        for problem in (p for one in found for p in one.problems[: one.skipped]):
+            tell(problem)
+    samples = [sample for one in found for sample in one.samples]
     if sources:
         samples = [sample for sample in samples if sample.source in sources]
     if not samples:
-        raise FileError(f"No image in {', '.join(f'{name}/' for name in chosen)} has a mask.")
+        raise FileError(f"No image in {', '.join(folders)} has a mask that can be used.")
     return samples if limit is None else evenly(samples, limit)
 
 

@@ -87,8 +87,18 @@ class Sample:
     unknown: frozenset[str] = frozenset()
 
 
-def read_folder(root: Path, split: str) -> list[Sample]:
+def read_folder(root: Path, split: str, *, skip_bad: bool = False) -> list[Sample]:
     """The samples of ``root/split`` with the masks of ``root/split_mask``, in order of name.
+
+    Names alone are read; `parser_model.training.survey` looks at what is in the files. Files whose
+    names begin with a dot are none of the data.
+
+    Parameters
+    ----------
+    root : Path
+    split : str
+    skip_bad : bool
+        Pass by images whose names do not follow the convention.
 
     Raises
     ------
@@ -111,9 +121,12 @@ def read_folder(root: Path, split: str) -> list[Sample]:
         by_stem.setdefault(stem, {})[target.replace("+", " ")] = path
     known = read_manifest(root)
     samples = []
-    for path in sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURES):
+    pictures = [p for p in images.iterdir() if p.suffix.lower() in PICTURES]
+    for path in sorted(p for p in pictures if not p.name.startswith(".")):
         parts = path.stem.split("_")
         if len(parts) != 3:
+            if skip_bad:
+                continue
             raise FileError(f"{path.name} is not named IMAGE_MODALITY_SITE.")
         source, patient = known.get(f"{split}/{path.name}", ("", path.stem))
         place = Place(parts[1], parts[2].replace("+", " "))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,15 +82,23 @@ def counted_targets(
     """What belongs to the figure of a modality: (modality, target) with 15 training masks or more.
 
     MRI sequences count as one modality. An empty mask, which says that its target is absent, does
-    not count; no more files are opened than it takes to know.
+    not count, nor one that cannot be read; no more files are opened than it takes to know.
     """
     number: dict[tuple[str, str], int] = defaultdict(int)
     for sample in train:
         for target, path in sample.masks.items():
             pair = (family(sample.place.modality), target)
-            if number[pair] < least and read_mask(path).any():
+            if number[pair] < least and _outlines(path):
                 number[pair] += 1
     return {pair for pair, n in number.items() if n >= least}
+
+
+def _outlines(path: Path) -> bool:
+    """Whether training learns an object from a mask; it leaves out those that are damaged."""
+    try:
+        return bool(read_mask(path).any())
+    except FileError:
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +172,7 @@ def presence_table(
     kinds: list[str] = []
     patients: list[str] = []
     for done, sample in enumerate(samples, 1):
-        if not sample.masks:
+        if not sample.masks and not sample.absent:
             continue
         image = read_image(sample.image, None)
         modality = None if isinstance(parser, Recogniser) else sample.place.modality

@@ -11,7 +11,7 @@ from PIL import Image
 from parser_model.calibrating import calibration_samples
 from parser_model.errors import FileError
 from parser_model.ontology import ontology
-from parser_model.training.data import read_image, read_mask
+from parser_model.training.data import read_folder, read_image, read_mask
 from parser_model.training.survey import survey
 from tests.shapes_parser import BrightParser
 from tools.building import Wishes, build
@@ -78,7 +78,7 @@ def test_a_mask_of_zeros_and_ones_is_never_taken_for_an_empty_one(folder, tmp_pa
     Image.fromarray((np.array(Image.open(path)) > 0).astype(np.uint8)).save(path)
     parser = BrightParser(modality="X-Ray")
     with pytest.raises(FileError, match=rf"^{re.escape(path.name)} .* up to 1 and not 0 and 255"):
-        presence_report(parser, calibration_samples(folder), ontology())
+        presence_report(parser, read_folder(folder, "val"), ontology())
     built = build(folder, tmp_path / "out", ontology(), Wishes(complete=True))
     why = "a mask cannot be read: it holds values up to 1 and not 0 and 255."
     assert built.problems == (f"Case 9 is left out: {why}",)
