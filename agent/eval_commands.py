@@ -87,6 +87,8 @@ class Wanted:
             raise RequestError("--phrases goes with --what dice.")
         if self.sheet and self.what not in ("dice", "presence"):
             raise RequestError("--sheet goes with --what dice and --what presence.")
+        if self.sheet and self.sheet.suffix.lower() != ".png":
+            raise RequestError(f"--sheet writes a PNG; name it OUT.png, not {self.sheet.name}.")
         if self.phrases and self.sheet:
             raise RequestError("--phrases and --sheet are two questions; ask one after the other.")
         if not self.ontology and self.what not in ("dice", "presence"):

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from parser_model.errors import RequestError
+from parser_model.errors import FileError, RequestError
 
 Step = Callable[[int, int], None]
 Scorer = Callable[[Any, Sequence[Any], Step], dict[str, Any]]
@@ -37,11 +37,7 @@ def scorer(
     if what == "dice":
         return _phrases_scorer(phrases) if phrases else _dice_scorer(data, sheet)
     if what == "presence":
-        return _presence_scorer(sheet), [
-            "A calibration that was fitted on these images flatters itself as it is shipped; "
-            "'cross-fitted' judges each patient without having been fitted on. It is fitted to "
-            "keep more than 95 % of what is there."
-        ]
+        return _presence_scorer(sheet)
     if what == "ranges":
         from tools.evaluating import NO_TRUE_SIZE
 
@@ -94,8 +90,12 @@ def _dice_scorer(data: Path, sheet: Path | None) -> tuple[Scorer, list[str]]:
         kept.append((source.name, found))
         if sheet:
             path = _sheet_of(sheet, source.name, len(kept))
-            write_sheet(path, source, samples, examples(found, counted))
-            report["sheet"] = str(path)
+            shown = {(s.modality, s.target) for s in found} if report["all_targets"] else counted
+            try:
+                write_sheet(path, source, samples, examples(found, shown))
+                report["sheet"] = str(path)
+            except FileError as error:  # the figures stand without the picture
+                notes.append(f"{source.name}: {error}")
         return report
 
     return score, notes
@@ -133,13 +133,18 @@ def _phrases_scorer(table: Path) -> tuple[Scorer, list[str]]:
     ]
 
 
-def _presence_scorer(sheet: Path | None) -> Scorer:
+def _presence_scorer(sheet: Path | None) -> tuple[Scorer, list[str]]:
     from parser_model.calibrating import calibrate
     from parser_model.ontology import ontology
     from parser_model.presence import GivesEvidence
     from tools.evaluating import NONSENSE_PHRASES, presence_report, write_reliability
 
     number = count(1)
+    notes = [
+        "A calibration that was fitted on these images flatters itself as it is shipped; "
+        "'cross-fitted' judges each patient without having been fitted on. It is fitted to keep "
+        "more than 95 % of what is there."
+    ]
 
     def score(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
         fits = isinstance(source.parser, GivesEvidence)
@@ -167,11 +172,14 @@ def _presence_scorer(sheet: Path | None) -> Scorer:
         scored: dict[str, Any] = {"as_shipped": report, "cross_fitted": cross}
         if sheet:
             path = _sheet_of(sheet, source.name, next(number))
-            write_reliability(path, source.name, found.reliability)
-            scored["sheet"] = str(path)
+            try:
+                write_reliability(path, source.name, found.reliability)
+                scored["sheet"] = str(path)
+            except FileError as error:
+                notes.append(f"{source.name}: {error}")
         return scored
 
-    return score
+    return score, notes
 
 
 def _ranges(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:

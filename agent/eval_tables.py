@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.left_out import LeftOut
+from parser_model.training.score import LEAST_TRAINING_MASKS
 from tools.evaluating.means import LEAST_OF_SOURCE
 from tools.evaluating.ranges import BAND, LEAST_OBJECTS, TIGHTER
 
@@ -54,6 +55,8 @@ def _dice(results: dict[str, Any]) -> Iterable[Table]:
             rows.append(("headline", [report.get("headline") for report in results.values()]))
         if not rows:
             continue
+        if level != "targets" and any(report["all_targets"] for report in results.values()):
+            title = f"{title}, all targets"
         table = _table(title, "", *_DICE_HEADINGS)
         for key, entries in rows:
             if several:
@@ -85,11 +88,16 @@ def _about_dice(results: dict[str, Any]) -> Iterable[str]:
     for name, report in results.items():
         headline, sizes = report.get("headline"), report["sizes"]
         masks = sum(sizes.values())
-        if headline is None:
-            yield f"{name}: no target counts, so there is no headline."
+        if not masks:
+            yield f"{name}: no mask outlines anything, so there is nothing to compare."
             continue
         yield f"{name}: {masks} masks compared at {', '.join(list(sizes)[:3])} pixels."
-        if headline["without"]:
+        if headline is None:
+            yield (
+                f"{name}: none of the targets has {LEAST_TRAINING_MASKS} masks in train/, so there "
+                "is no headline; the modalities are of all targets."
+            )
+        elif headline["without"]:
             yield (
                 f"{name}: the headline is the mean of {headline['modalities']} modalities; nothing "
                 f"counts of {', '.join(headline['without'])}."

@@ -39,19 +39,23 @@ def dice_report(scores: Sequence[Overlap], counted: Pairs) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``headline``, ``modalities``, ``targets`` ("CT liver") and ``sources``; every entry has
+        ``headline``, ``modalities``, ``targets`` ("CT liver") and ``sources``; where nothing counts
+        there is no headline, modalities and sources are of all targets, and ``all_targets`` says
+        so; every entry has
         dice and surface_dice, each with the ends of its interval (95 % of the patients of each
         modality drawn anew), and the numbers of masks, patients, failures, refused, missing
         and resized ones.
     """
     in_rule = [s for s in scores if (s.modality, s.target) in counted]
-    by_modality = _grouped(in_rule, lambda s: s.modality)
+    shown = in_rule or scores
+    by_modality = _grouped(shown, lambda s: s.modality)
     report: dict[str, Any] = {
         "modalities": {name: _entry(name, group) for name, group in by_modality.items()},
         "targets": _entries(scores, lambda s: f"{s.modality} {s.target}"),
-        "sources": _entries([s for s in in_rule if s.source], lambda s: s.source),
+        "sources": _entries([s for s in shown if s.source], lambda s: s.source),
+        "all_targets": not in_rule,
     }
-    if by_modality:
+    if in_rule:
         dice, surface = (_headline(by_modality, of) for of in (_dice, _surface_dice))
         report["headline"] = {
             "dice": round(dice[0], 4),

@@ -1,0 +1,44 @@
+"""``eval`` where there is little to score: what can be said is said, and why not the rest."""
+
+from __future__ import annotations
+
+import json
+
+from tests.agent.test_eval_commands import blurred, run  # noqa: F401
+from tests.outlined import write_outlined
+
+
+def test_too_few_training_masks_leave_the_modalities_and_the_reason(run, tmp_path, blurred):  # noqa: F811
+    write_outlined(tmp_path, 6)
+    write_outlined(tmp_path, 4, train=True, seed=1)
+    some = tmp_path / "some"
+    some.mkdir()
+    path = min((tmp_path / "val_mask").iterdir())
+    (some / path.name).write_bytes(path.read_bytes())
+    sheet = tmp_path / "sheet.png"
+    given = ("eval", "--data", tmp_path, "--masks", f"some={some}", "--sheet", sheet)
+    code, out, _ = run(*given)
+    assert code == 0
+    assert "Modalities, all targets" in out
+    assert "some: none of the targets has 15 masks in train/, so there is no headline;" in out
+    assert "some: 5 of 6 masks have no file; they count as empty." in out
+    assert sheet.is_file()
+    report = json.loads(run(*given, "--json")[1])["results"]["some"]
+    assert (report["all_targets"], "headline" in report) == (True, False)
+    assert {name: e["masks"] for name, e in report["modalities"].items()} == {
+        "CT": 3,
+        "dermoscopy": 3,
+    }
+
+
+def test_a_sheet_that_cannot_be_written_costs_no_figures(run, tmp_path, blurred):  # noqa: F811
+    write_outlined(tmp_path, 4)
+    (tmp_path / "file").write_text("no folder")
+    given = ("eval", "--data", tmp_path, "--sheet")
+    code, out, _ = run(*given, tmp_path / "file" / "sheet.png")
+    assert code == 0
+    assert "headline" in out
+    assert "compact: The contact sheet sheet.png cannot be written there." in out
+    code, out, err = run(*given, tmp_path / "sheet.pdf")
+    assert (code, out) == (2, "")
+    assert "name it OUT.png, not sheet.pdf" in err
