@@ -75,12 +75,19 @@ def _figures(entry: dict[str, Any] | None) -> list[str]:
     if entry is None:
         return ["–"] * len(_DICE_HEADINGS)
     return [
-        f"{entry['dice']:.3f} ({entry['low']:.2f}–{entry['high']:.2f})",
+        f"{entry['dice']:.3f}{_ends(entry, '.2f', '–')}",
         f"{entry['surface_dice']:.3f}",
         str(entry["failures"]),
         str(entry["masks"]),
         str(entry["patients"]),
     ]
+
+
+def _ends(entry: dict[str, Any], digits: str, between: str) -> str:
+    """An interval in brackets; nothing where a single patient allows none."""
+    if entry["low"] is None:
+        return ""
+    return f" ({entry['low']:{digits}}{between}{entry['high']:{digits}})"
 
 
 def _about_dice(results: dict[str, Any]) -> Iterable[str]:
@@ -115,8 +122,8 @@ def _about_dice(results: dict[str, Any]) -> Iterable[str]:
         for first, gap in report.get("above", {}).items():
             if gap:
                 yield (
-                    f"{name} is {gap['dice']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f}) from "
-                    f"{first} in the headline, the same patients drawn for both."
+                    f"{name} is {gap['dice']:+.3f}{_ends(gap, '+.3f', ' to ')} from {first} in the "
+                    "headline, the same patients drawn for both."
                 )
 
 

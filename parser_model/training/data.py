@@ -137,6 +137,8 @@ def read_folder(root: Path, split: str, *, skip_bad: bool = False) -> list[Sampl
 def manifest_rows(root: Path) -> list[dict[str, str]]:
     """The rows of ``manifest.csv``, one a mask; none where there is no such file.
 
+    Commas part the columns, or semicolons, as Excel writes them in many languages.
+
     Raises
     ------
     FileError
@@ -147,7 +149,10 @@ def manifest_rows(root: Path) -> list[dict[str, str]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines, strict=True))
+            heading = lines.readline()
+            lines.seek(0)
+            sign = ";" if ";" in heading and "," not in heading else ","
+            rows = list(csv.DictReader(lines, delimiter=sign, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"manifest.csv is no table in UTF-8: {error}.") from error
     missing = {"image", "source", "patient"} - set(rows[0] if rows else ())
@@ -160,8 +165,14 @@ def manifest_rows(root: Path) -> list[dict[str, str]]:
 
 
 def read_manifest(root: Path) -> dict[str, tuple[str, str]]:
-    """Source and patient of each image, by its path in the folder."""
-    return {row["image"]: (row["source"], row["patient"]) for row in manifest_rows(root)}
+    """Source and patient of each image, by its path in the folder.
+
+    Who has no patient told is one of their own, under the image's name.
+    """
+    return {
+        row["image"]: (row["source"], row["patient"].strip() or Path(row["image"]).stem)
+        for row in manifest_rows(root)
+    }
 
 
 def shared_patients(some: Sequence[Sample], others: Sequence[Sample]) -> set[tuple[str, str]]:

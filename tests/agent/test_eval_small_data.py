@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.agent.test_eval_commands import blurred, run  # noqa: F401
 from tests.outlined import write_outlined
 
@@ -42,3 +44,23 @@ def test_a_sheet_that_cannot_be_written_costs_no_figures(run, tmp_path, blurred)
     code, out, err = run(*given, tmp_path / "sheet.pdf")
     assert (code, out) == (2, "")
     assert "name it OUT.png, not sheet.pdf" in err
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_images_without_a_patient_are_of_patients_of_their_own(run, tmp_path, blurred, named):  # noqa: F811
+    """One patient for all would make every interval a point, so a single one gets none."""
+    write_outlined(tmp_path, 8)
+    rows = [f"val/{path.name};S;{'doe' * named}" for path in (tmp_path / "val").iterdir()]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image;source;patient", *rows]))
+    code, out, _ = run("eval", "--data", tmp_path, "--json")
+    document = json.loads(out)
+    assert (code, document["patients"]) == (0, 1 if named else 8)
+    for entry in (document["results"]["compact"]["headline"], *_entries(document)):
+        assert (entry["low"] is None) == (entry["surface_high"] is None) == named
+    code, out, _ = run("eval", "--data", tmp_path)
+    assert code == 0
+    assert any("(0." in line for line in out.splitlines() if "│" in line) != named
+
+
+def _entries(document):
+    return document["results"]["compact"]["modalities"].values()

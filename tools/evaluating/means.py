@@ -41,10 +41,9 @@ def dice_report(scores: Sequence[Overlap], counted: Pairs) -> dict[str, Any]:
     dict
         ``headline``, ``modalities``, ``targets`` ("CT liver") and ``sources``; where nothing counts
         there is no headline, modalities and sources are of all targets, and ``all_targets`` says
-        so; every entry has
-        dice and surface_dice, each with the ends of its interval (95 % of the patients of each
-        modality drawn anew), and the numbers of masks, patients, failures, refused, missing
-        and resized ones.
+        so. Every entry has dice and surface_dice, each with the ends of its interval (95 %, the
+        patients of each modality drawn anew; None where a modality has a single one), and the
+        numbers of masks, patients, failures, refused, missing and resized ones.
     """
     in_rule = [s for s in scores if (s.modality, s.target) in counted]
     shown = in_rule or scores
@@ -77,7 +76,8 @@ def difference(scores: Sequence[Overlap], first: Sequence[Overlap], counted: Pai
     Returns
     -------
     dict or None
-        dice, low and high of the difference; None where nothing counts.
+        dice, low and high of the difference (no ends where a modality has a single patient); None
+        where nothing counts.
     """
     mine, theirs = (
         _grouped([s for s in some if (s.modality, s.target) in counted], lambda s: s.modality)
@@ -119,11 +119,13 @@ def _entries(scores: Iterable[Overlap], key: Callable[[Overlap], str]) -> dict[s
 
 
 def _drawn(name: str, scores: Sequence[Overlap], of: Figure) -> Numbers:
-    """Means of draws of patients with replacement, (D,).
+    """Means of draws of patients with replacement, (D,); nan of a single patient.
 
     The seed follows the name: independent between modalities, alike for all that is compared.
     """
     patients = sorted({s.patient for s in scores})
+    if len(patients) == 1:  # always drawn: it says nothing of how patients differ
+        return np.full(DRAWS, np.nan)
     number = {patient: k for k, patient in enumerate(patients)}
     whose = np.array([number[s.patient] for s in scores])
     total = np.bincount(whose, weights=[of(s) for s in scores], minlength=len(patients))
@@ -144,7 +146,9 @@ def _entry(name: str, scores: Sequence[Overlap]) -> dict[str, Any]:
     }
 
 
-def _interval(drawn: Numbers, prefix: str = "") -> dict[str, float]:
+def _interval(drawn: Numbers, prefix: str = "") -> dict[str, float | None]:
+    if not np.isfinite(drawn).all():
+        return {f"{prefix}low": None, f"{prefix}high": None}
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {f"{prefix}low": round(float(low), 4), f"{prefix}high": round(float(high), 4)}
 
