@@ -159,14 +159,20 @@ def _presence_scorer(sheet: Path | None) -> tuple[Scorer, list[str]]:
             )
         if not fits:
             return {"as_shipped": report, "cross_fitted": None}
-        found = calibrate(
-            source.parser,
-            samples,
-            ontology(),
-            label="eval",
-            nonsense=() if source.table else NONSENSE_PHRASES,
-            progress=step,
-        )
+        try:
+            found = calibrate(
+                source.parser,
+                samples,
+                ontology(),
+                label="eval",
+                nonsense=() if source.table else NONSENSE_PHRASES,
+                progress=step,
+            )
+        except FileError as error:  # too few objects to fit; what is shipped was scored
+            if report is None:
+                raise
+            notes.append(f"{source.name} could not be fitted anew: {error}")
+            return {"as_shipped": report, "cross_fitted": None}
         cross = found.as_dict()
         cross.pop("calibration")
         scored: dict[str, Any] = {"as_shipped": report, "cross_fitted": cross}

@@ -85,7 +85,7 @@ def _figures(entry: dict[str, Any] | None) -> list[str]:
 
 def _ends(entry: dict[str, Any], digits: str, between: str) -> str:
     """An interval in brackets; nothing where a single patient allows none."""
-    if entry["low"] is None:
+    if entry.get("low") is None:
         return ""
     return f" ({entry['low']:{digits}}{between}{entry['high']:{digits}})"
 
@@ -180,7 +180,7 @@ def _went_wrong(row: dict[str, Any]) -> str:
 
 
 def _presence(results: dict[str, Any]) -> Iterable[Table]:
-    table = _table("Presence", "", "asked", "objects", "decided rightly", "AUROC")
+    table = _table("Presence", "", "asked", "objects", "decided rightly", "AUROC (95 %)")
     for name, report in results.items():
         for way in ("as_shipped", "cross_fitted"):
             found = report[way]
@@ -195,17 +195,23 @@ def _presence(results: dict[str, Any]) -> Iterable[Table]:
             for absent, said in _ABSENT.items():
                 entry = found.get(absent)
                 if entry and entry["objects"]:
-                    table.add_row(
-                        label,
-                        said,
-                        str(entry["objects"]),
-                        f"{_share(entry['refused'])} refused",
-                        _share(entry.get("auroc")),
-                    )
+                    table.add_row(label, said, *_refusals(entry))
+            for name_of, part in found.get("modalities", {}).items():
+                there = part["present"]
+                kept = f"{_share(there['kept'])} kept"
+                table.add_row(label, f"{name_of}: what is there", str(there["objects"]), kept, "")
+                table.add_row(
+                    label, f"{name_of}: {_ABSENT['same_site']}", *_refusals(part["same_site"])
+                )
     yield table
     for name, report in results.items():
         if report["cross_fitted"]:
             yield _reliability(name, report["cross_fitted"]["reliability"])
+
+
+def _refusals(entry: dict[str, Any]) -> list[str]:
+    area = _share(entry["auroc"]) + _ends(entry, ".2f", "–") if "auroc" in entry else ""
+    return [str(entry["objects"]), f"{_share(entry['refused'])} refused", area]
 
 
 def _reliability(name: str, bins: list[dict[str, Any]]) -> Table:

@@ -15,6 +15,7 @@ from parser_model.ontology import Ontology, ontology
 from parser_model.presence import Calibration, GivesEvidence, balanced
 from parser_model.training import score
 from parser_model.training.data import Sample, evenly, read_manifest
+from parser_model.training.ranking import auroc, auroc_interval
 from parser_model.training.survey import Problem, survey
 
 Numbers = NDArray[np.float64]
@@ -33,11 +34,15 @@ class Refusals:
         Share of them that was judged absent; None where there are none.
     auroc : float or None
         Chance that a present object scores above one of them.
+    low, high : float or None
+        Ends of its interval (95 %, patients drawn anew); None where there are too few patients.
     """
 
     objects: int
     refused: float | None
     auroc: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -213,8 +218,11 @@ def calibrate(
         if not rows.any():
             return Refusals(0, None, None)
         both = rows | table.present
-        area = score.auroc(probability[both], table.present[both])
-        return Refusals(int(rows.sum()), round(1 - float(decided[rows].mean()), 4), round(area, 4))
+        patients = [table.patients[row] for row in np.flatnonzero(both)]
+        area = auroc(probability[both], table.present[both])
+        ends = auroc_interval(probability[both], table.present[both], patients)
+        refused = round(1 - float(decided[rows].mean()), 4)
+        return Refusals(int(rows.sum()), refused, round(area, 4), *(ends or (None, None)))
 
     sha256 = parser.info.weights_sha256
     name = f"{parser.info.name}-{label}-{sha256[:8]}"

@@ -267,12 +267,3 @@ def fit(table: PresenceTable, rows: NDArray[np.bool_], name: str, sha256: str) -
         alike=table.same_site[rows],
         beside=None if table.beside is None else table.beside[rows],
     )
-
-
-def auroc(score: NDArray[np.float64], present: NDArray[np.bool_]) -> float:
-    """Chance that a present object scores above an absent one (ties count half)."""
-    from scipy.stats import rankdata
-
-    rank = rankdata(score)
-    n, m = int(present.sum()), int((~present).sum())
-    return float((rank[present].sum() - n * (n + 1) / 2) / (n * m))

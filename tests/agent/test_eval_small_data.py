@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.agent.test_eval_commands import blurred, run  # noqa: F401
@@ -60,6 +61,21 @@ def test_images_without_a_patient_are_of_patients_of_their_own(run, tmp_path, bl
     code, out, _ = run("eval", "--data", tmp_path)
     assert code == 0
     assert any("(0." in line for line in out.splitlines() if "│" in line) != named
+
+
+def test_presence_as_shipped_is_told_where_too_few_objects_allow_no_fit(
+    run,
+    tmp_path,
+    blurred,  # noqa: F811
+):
+    write_outlined(tmp_path, 8)
+    blurred.evidence = lambda *_, **__: np.zeros(5)
+    sheet = tmp_path / "sheet.png"
+    code, out, _ = run("eval", "--data", tmp_path, "--what", "presence", "--sheet", sheet)
+    assert code == 0
+    assert "compact, as-shipped" in out
+    assert "compact could not be fitted anew: Presence needs at least 20 present and 20" in out
+    assert not sheet.exists()
 
 
 def _entries(document):

@@ -36,9 +36,9 @@ from parser_model.training.data import (
 from parser_model.training.machine import Machine, training_gain
 from parser_model.training.phrases import canonical_phrase, say
 from parser_model.training.pixels import Pixels
+from parser_model.training.ranking import auroc
 from parser_model.training.score import (
     PresenceTable,
-    auroc,
     counted_targets,
     cross_fitted,
     dice,

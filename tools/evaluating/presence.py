@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parser_model.ontology import Ontology
+from parser_model.range_calibration import family
 from parser_model.training.data import (
     Sample,
     absent_targets,
@@ -16,7 +18,7 @@ from parser_model.training.data import (
     read_mask,
     same_site_absent,
 )
-from parser_model.training.score import auroc
+from parser_model.training.ranking import auroc, auroc_interval
 from parser_model.types import Parser
 from tools.evaluating.answers import Progress
 
@@ -94,14 +96,17 @@ def presence_report(
     Returns
     -------
     dict
-        ``present`` {objects, kept}; ``same_site`` and ``other_sites`` {objects, refused, auroc};
-        ``nonsense`` {objects, refused}; shares and AUROC are null where there are no objects, or
-        no scores.
+        ``present`` {objects, kept}; ``same_site`` and ``other_sites`` {objects, refused, auroc,
+        low, high}: 95 % of the AUROCs, patients drawn anew, where there are several; ``nonsense`` {objects, refused};
+        ``modalities``: present and same_site of each that has both. Shares and AUROC are null
+        where there are no objects, or no scores.
     """
     rng = np.random.default_rng(0)
     kinds: list[str] = []
     decided: list[bool] = []
     scores: list[float] = []
+    whose: list[str] = []
+    modalities: list[str] = []
     for done, sample in enumerate(samples, 1):
         asked = asked_of(sample, names, rng) | dict.fromkeys(nonsense_for(done), NONSENSE)
         if asked:
@@ -111,26 +116,56 @@ def presence_report(
                 kinds.append(asked[found.phrase])
                 decided.append(found.present)
                 scores.append(np.nan if found.presence is None else found.presence)
+                whose.append(sample.patient)
+                modalities.append(family(sample.place.modality))
         if progress:
             progress(done, len(samples))
     kind, kept, score = np.array(kinds, np.str_), np.array(decided, bool), np.array(scores, float)
-    there = kind == PRESENT
-    report: dict[str, Any] = {PRESENT: {"objects": int(there.sum()), "kept": _share(kept[there])}}
+    told = _Told(kind == PRESENT, kept, score, np.array(whose, np.str_))
+    report: dict[str, Any] = {PRESENT: told.present(told.there)}
     for absent in (SAME_SITE, OTHER_SITES):
-        rows = kind == absent
-        both = (rows | there) & np.isfinite(score)
-        ranked = rows[both].any() and there[both].any()
-        report[absent] = {
-            "objects": int(rows.sum()),
-            "refused": _share(~kept[rows]),
-            "auroc": round(auroc(score[both], there[both]), 4) if ranked else None,
-        }
+        report[absent] = told.absent(kind == absent, told.there)
+    modality_of = np.array(modalities, np.str_)
+    for name in sorted(set(modalities)):
+        there, absent_here = told.there & (modality_of == name), kind == SAME_SITE
+        absent_here &= modality_of == name
+        if there.any() and absent_here.any():
+            entry = {PRESENT: told.present(there), SAME_SITE: told.absent(absent_here, there)}
+            report.setdefault("modalities", {})[name] = entry
     asked_in_vain = kind == NONSENSE
     report[NONSENSE] = {
         "objects": int(asked_in_vain.sum()),
         "refused": _share(~kept[asked_in_vain]),
     }
     return report
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What was told of every object that was asked for; arrays of (N,)."""
+
+    there: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    patients: NDArray[np.str_]
+
+    def present(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
+        """How many of these were kept."""
+        return {"objects": int(rows.sum()), "kept": _share(self.kept[rows])}
+
+    def absent(self, rows: NDArray[np.bool_], there: NDArray[np.bool_]) -> dict[str, Any]:
+        """How many of these were refused, and how the score ranks them below those there."""
+        both = (rows | there) & np.isfinite(self.score)
+        area, ends = None, None
+        if rows[both].any() and there[both].any():
+            area = round(auroc(self.score[both], there[both]), 4)
+            ends = auroc_interval(self.score[both], there[both], self.patients[both].tolist())
+        return {
+            "objects": int(rows.sum()),
+            "refused": _share(~self.kept[rows]),
+            "auroc": area,
+            **(dict(zip(("low", "high"), ends, strict=True)) if ends else {}),
+        }
 
 
 def _share(true: NDArray[np.bool_]) -> float | None:
