@@ -6,6 +6,7 @@ import json
 import platform
 import textwrap
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from agent.llm import planner_name
@@ -13,7 +14,7 @@ from agent.models_commands import state_of
 from agent.parsers import chosen_parser
 from agent.settings import Settings
 from parser_model import ParsechatError, SetupError, load_parser
-from parser_model.loading import PARSERS
+from parser_model.loading import PARSERS, WEIGHTS
 
 _TAB = " " * 17
 _PACKAGES = {
@@ -110,14 +111,21 @@ def list_models(*, as_json: bool) -> None:
 def model_info(name: str, *, as_json: bool) -> None:
     """Print who a parser is and, in short, what made it.
 
+    Parameters
+    ----------
+    name : str
+        As for `load_parser`: a name, a host, or a file of weights that ``train`` made.
+    as_json : bool
+
     Raises
     ------
     RequestError
         For an unknown name.
     """
     info = load_parser(name).info
-    bundled = info.name == "compact"
-    record = training_record(name) if bundled else None
+    bundled = name == "compact"
+    file = Path(name) if name.endswith(".safetensors") else None
+    record = training_record(file or WEIGHTS / "compact.safetensors") if bundled or file else None
     document = {
         "name": info.name,
         "weights_sha256": info.weights_sha256,
@@ -135,6 +143,8 @@ def model_info(name: str, *, as_json: bool) -> None:
         print(
             textwrap.fill(_listed(value), 97, initial_indent=f"{key:16} ", subsequent_indent=_TAB)
         )
+    if file:
+        print("The whole record: --json.")
     if bundled:
         print("Weights: research use only, see parser_model/weights/LICENSE-WEIGHTS.")
         print("How good it is, and on what: docs/model-card.md. The whole record: --json.")
@@ -148,7 +158,7 @@ def _in_short(record: dict[str, Any] | None) -> dict[str, str]:
     """What made weights, a line each: the data, every run from the first on, the last scores."""
     if record is None:
         return {}
-    data, scores = record["data"], dict(record["validation"])
+    data, scores = record["data"], dict(record["validation"] or {})
     lines = {
         "data": f"{data['images']} images with {data['masks']} masks of {len(data['sources'])} "
         f"sources; sha256 {data['sha256'][:8]}",
@@ -162,17 +172,16 @@ def _in_short(record: dict[str, Any] | None) -> dict[str, str]:
             f"{run['command']} ({run['steps']} steps in {run['seconds'] / 60:.0f} minutes; "
             f"{run['machine']}; {run['trained']})"
         )
+    if not scores:  # there was no val/ beside train/
+        return lines
     step = scores.pop("step")
     dice = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
     lines["validation"] = f"Dice on {data['validation_images']} images at step {step}: {dice}"
     return lines
 
 
-def training_record(name: str) -> dict[str, Any]:
-    """How the bundled weights were made, read from the weights file's own header."""
-    from parser_model.loading import WEIGHTS
-
-    path = WEIGHTS / f"{name}.safetensors"
+def training_record(path: Path) -> dict[str, Any]:
+    """How weights of compact were made, read from the weights file's own header."""
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")

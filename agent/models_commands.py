@@ -190,6 +190,10 @@ def calibrate(
         )
         if only != "ranges":
             document, lines = _fit_presence(name, data, of_presence, samples, progress)
+            if not out:
+                lines.append(
+                    f"Presence of {name} is now decided by {document['calibration']['name']}."
+                )
         if only != "presence":
             try:
                 ranges, said = fit_ranges(
@@ -201,6 +205,11 @@ def calibrate(
                 ranges, said = None, [f"Sizes of {name} stay without ranges: {error}"]
             document, lines = {**document, "ranges": ranges}, [*lines, *said]
     document["problems"] = left_out.document()
+    if out:
+        lines.append(
+            f"Written to {out}. Nothing is decided by it here until it lies in the folder of the "
+            "weights: presence beside any weights of compact, ranges beside the bundled ones."
+        )
     _print(document, [*lines, *LeftOut.lines(document["problems"])], as_json)
 
 
@@ -225,8 +234,7 @@ def _fit_presence(
     )
     with told_in_words(path.parent):
         write_calibration(path, report.calibration)
-    lines = [*told(report), f"Presence of {name} is now decided by {report.calibration.name}."]
-    return {**report.as_dict(), "notes": report.notes, "file": str(path)}, lines
+    return {**report.as_dict(), "notes": report.notes, "file": str(path)}, told(report)
 
 
 def state_of(name: str) -> str:

@@ -14,6 +14,8 @@ import skimage
 from PIL import Image
 
 from agent.cli import main
+from agent.diagnostics import _in_short
+from parser_model.loading import WEIGHTS
 
 RETINA = Path(skimage.__file__).parent / "data" / "retina.jpg"
 
@@ -178,6 +180,23 @@ def test_models_info_tells_in_short_what_made_the_weights(run):
     starts = [told.index(f"run {number} {text} (") for number, text in enumerate(commands, 1)]
     assert starts == sorted(starts)
     assert "docs/model-card.md" in told
+
+
+def test_models_info_knows_weights_by_their_file_as_parser_does(run, tmp_path):
+    path = tmp_path / "mine" / "compact.best.safetensors"
+    path.parent.mkdir()
+    path.write_bytes((WEIGHTS / "compact.safetensors").read_bytes())
+    named, given = (json.loads(run("models", "info", x, "--json")[1]) for x in ("compact", path))
+    assert given["training"] == named["training"]
+    assert given["weights_sha256"] == named["weights_sha256"]
+    out = run("models", "info", path)[1]
+    assert "run 1 " in out
+    assert "model-card" not in out  # which is of the bundled weights
+    unvalidated = {**named["training"], "validation": None}  # trained without a val/
+    assert "validation" not in _in_short(unvalidated)
+    code, _, err = run("models", "info", tmp_path / "none.safetensors")
+    assert code == 2
+    assert "none.safetensors" in err
 
 
 def huge_png() -> bytes:

@@ -64,7 +64,7 @@ def test_images_without_a_patient_are_of_patients_of_their_own(run, tmp_path, bl
 
 
 def test_presence_as_shipped_is_told_where_too_few_objects_allow_no_fit(
-    run,
+    run,  # noqa: F811
     tmp_path,
     blurred,  # noqa: F811
 ):

@@ -244,6 +244,7 @@ def test_what_the_user_fits_for_the_bundled_parser_counts_first(run, labelled):
     code, out, _ = run("models", "calibrate", "compact", "--data", labelled)
     assert code == 0
     assert "AUROC" in out
+    assert "Presence of compact is now decided by compact-mine-" in out
     loading._compact.cache_clear()
     assert str(load_parser("compact").info.calibration).startswith("compact-mine-")
 
@@ -255,6 +256,10 @@ def test_presence_can_be_fitted_on_train_as_well(run, labelled, tmp_path):
     code, out, _ = run(*asked, "--only", "presence", "--split", "val,train", "--json")
     assert code == 0
     assert json.loads(out)["present"] == 14  # seven in each
+    code, out, _ = run(*asked, "--only", "presence", "--split", "val,train")
+    assert code == 0
+    assert "is now decided" not in out  # by a file in some other folder
+    assert f"Written to {tmp_path / 'out'}. Nothing is decided by it here until" in out
     code, _, err = run(*asked, "--split", "val,train")
     assert (code, err.count("\n")) == (2, 1)
     assert "--only presence" in err

@@ -97,9 +97,9 @@ def presence_report(
     -------
     dict
         ``present`` {objects, kept}; ``same_site`` and ``other_sites`` {objects, refused, auroc,
-        low, high}: 95 % of the AUROCs, patients drawn anew, where there are several; ``nonsense`` {objects, refused};
-        ``modalities``: present and same_site of each that has both. Shares and AUROC are null
-        where there are no objects, or no scores.
+        low, high}: 95 % of the AUROCs, patients drawn anew, where there are several; ``nonsense``
+        {objects, refused}; ``modalities``: present and same_site of each that has both. Shares and
+        AUROC are null where there are no objects, or no scores.
     """
     rng = np.random.default_rng(0)
     kinds: list[str] = []
