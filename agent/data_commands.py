@@ -48,8 +48,10 @@ def build(
             paraphrases=paraphraser or (lambda _target: ()),
             progress=lambda done, total: progress("cases", done, total),
         )
-    for problem in built.problems:
-        print(problem, file=sys.stderr)
+    for problem, file in zip(built.problems, built.files, strict=True):
+        print(f"{file}: {problem}", file=sys.stderr)
+    for sentence in built.unused:
+        print(sentence, file=sys.stderr)
     if as_json:
         print(json.dumps({"out": str(out.resolve()), **_document(built)}, ensure_ascii=False))
     else:
@@ -86,7 +88,12 @@ def _document(built: Built) -> dict[str, Any]:
         name: dict(value) if isinstance(value, dict) else value
         for name, value in vars(built.counts).items()
     }
-    return {"cases": built.cases, **counts, "problems": list(built.problems)}
+    return {
+        "cases": built.cases,
+        **counts,
+        "problems": list(built.problems),
+        "unused": len(built.unused),
+    }
 
 
 def _told(built: Built, out: Path) -> list[str]:
@@ -111,4 +118,6 @@ def _told(built: Built, out: Path) -> list[str]:
         lines.append(f"{counts.small} masks of fewer than 10 pixels were left out.")
     if built.problems:
         lines.append(f"{len(built.problems)} of {built.cases} cases were left out (told above).")
+    if built.unused:
+        lines.append(f"{len(built.unused)} files belong to no case and are not used (told above).")
     return lines

@@ -64,7 +64,7 @@ def test_problems_and_unknown_names_are_told(raw, tmp_path, capsys):
     (raw / "train" / "a-2_X-Ray_chest.png").write_bytes(b"no picture")
     code, text, err = call(["data", "build", raw, "--out", tmp_path / "out"], capsys)
     assert code == 0
-    assert "Case 3 is left out: a picture cannot be read" in err
+    assert "train/a-2_X-Ray_chest.png: Case 3 is left out: a picture cannot be read" in err
     assert "2 images with 2 masks of 2 patients" in text
     assert "'rib' 1" in text
     assert "'(words that are not known)' 1" in text

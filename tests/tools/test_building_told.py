@@ -47,3 +47,24 @@ def test_targets_beside_those_of_the_site_are_counted_once_a_picture(tmp_path):
     assert {path.stem.rpartition("_")[2] for path in (out / "train_mask").iterdir()} == {
         "left+lung", "right+lung", "lung",
     }  # fmt: skip
+
+
+def test_files_that_are_not_used_are_named_on_the_screen_and_nowhere_else(tmp_path):
+    root = tmp_path / "in"
+    write_pictures(root, "a_CT_abdomen", "liver", "left_kidney")
+    write_pictures(root, "my_doe_CT_abdomen", "liver")
+    write_pictures(root, "b_CT_abdomen")
+    write_pictures(root, "._a_CT_abdomen", "liver")  # of macOS
+    write_pictures(root, "z_CT_abdomen", "liver")
+    (root / "train" / "z_CT_abdomen.png").write_bytes(b"no picture")
+    built = build(root, tmp_path / "out", ontology())
+    assert [sentence.split()[0] for sentence in built.unused] == [
+        "train/b_CT_abdomen.png",
+        "train/my_doe_CT_abdomen.png",
+        "train_mask/a_CT_abdomen_left_kidney.png",
+        "train_mask/my_doe_CT_abdomen_liver.png",
+    ]
+    assert built.files == ("train/z_CT_abdomen.png",)
+    assert built.problems[0].startswith("Case 2 is left out: a picture cannot be read")
+    assert "doe" not in str(built)
+    assert "doe" not in "".join(path.read_text() for path in (tmp_path / "out").glob("*.csv"))

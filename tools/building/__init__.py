@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from parser_model.errors import FileError, InputError
 from parser_model.ontology import Ontology
-from tools.building.cases import find_cases, parse_names
+from tools.building.cases import find_cases, parse_names, unused_files
 from tools.building.harmonise import Labels
 from tools.building.pictures import Read, read_case
 from tools.building.table import Counts, Table, Wishes
@@ -30,11 +30,18 @@ class Built:
     counts : Counts
     problems : tuple of str
         Cases that were left out, by number in the order of their names, and why.
+    files : tuple of str
+        The file of each problem, in the folder. It may name a patient, and so may the next: they
+        are for the screen alone.
+    unused : tuple of str
+        Files that belong to no case, with the reason.
     """
 
     cases: int
     counts: Counts
     problems: tuple[str, ...]
+    files: tuple[str, ...] = field(default=(), repr=False)
+    unused: tuple[str, ...] = field(default=(), repr=False)
 
 
 def build(
@@ -84,6 +91,7 @@ def build(
     held_out = _held_out(len(patients), wishes)
     table = Table(out, ontology, wishes, paraphrases)
     problems: list[str] = []
+    files: list[str] = []
     every: dict[str, list[str]] = {}
     for case in cases:  # of named folders all labels are known from their names alone
         if case.kind == "named":
@@ -98,13 +106,15 @@ def build(
             table.add(read, number, patient, split, labels)
         except InputError as error:
             problems.append(f"Case {number} is left out: {str(error).rstrip('.')}.")
+            files.append(case.image.relative_to(root).as_posix())
         if progress:
             progress(number, len(cases))
     if not table.counts.masks:
         told = " ".join(problems[:3]) or _why_nothing(table.counts)
         raise FileError(f"Nothing could be used of {len(cases)} cases: {told}")
     table.close()
-    return Built(len(cases), table.counts, tuple(problems))
+    unused = unused_files(root) if cases[0].kind == "named" else []
+    return Built(len(cases), table.counts, tuple(problems), tuple(files), tuple(unused))
 
 
 def _placed(read: Read, ontology: Ontology) -> Read:

@@ -98,17 +98,57 @@ def parse_names(text: str) -> dict[int, str]:
     return found
 
 
-def _named(root: Path, _: dict[int, str]) -> Iterator[Case]:
-    known = {row["image"]: row for row in manifest_rows(root)}
+def unused_files(root: Path) -> list[str]:
+    """Files of a folder in BiomedParse's naming that no case uses, and why.
+
+    They may name patients, so they are for the screen and never for what is written.
+    """
+    found = []
+    for images, masks in _named_folders(root):
+        pictures, drawn = _pictures(images), _by_stem(masks)
+        for path in pictures:
+            if len(path.stem.split("_")) != 3:
+                why = f"is not named IMAGE_MODALITY_SITE{path.suffix}"
+            elif path.stem not in drawn:
+                why = "has no mask"
+            else:
+                continue
+            found.append(f"{images.name}/{path.name} {why}, is not used.")
+        stems = {path.stem for path in pictures if len(path.stem.split("_")) == 3}
+        for stem, files in drawn.items():
+            if stem not in stems:
+                why = "has no image of its name; it should be IMAGE_MODALITY_SITE_TARGET"
+                found += [f"{masks.name}/{path.name} {why}, is not used." for _, path in files]
+    return found
+
+
+def _named_folders(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Folders of images, each with that of their masks."""
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
         masks = root / f"{folder.name}_mask"
-        if not masks.is_dir():
-            continue
-        by_stem: dict[str, list[tuple[str | None, Path]]] = {}
-        for path in sorted(p for p in masks.iterdir() if p.suffix.lower() in PICTURES):
-            stem, _sign, label = path.stem.rpartition("_")
-            by_stem.setdefault(stem, []).append((label.replace("+", " "), path))
-        for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
+        if masks.is_dir():
+            yield folder, masks
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = (p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    return sorted(p for p in files if not p.name.startswith("."))
+
+
+def _by_stem(masks: Path) -> dict[str, list[tuple[str | None, Path]]]:
+    """Masks with their labels, by the name of their image."""
+    by_stem: dict[str, list[tuple[str | None, Path]]] = {}
+    for path in _pictures(masks):
+        stem, _, label = path.stem.rpartition("_")
+        by_stem.setdefault(stem, []).append((label.replace("+", " "), path))
+    return by_stem
+
+
+def _named(root: Path, _: dict[int, str]) -> Iterator[Case]:
+    known = {row["image"]: row for row in manifest_rows(root)}
+    for folder, masks in _named_folders(root):
+        by_stem = _by_stem(masks)
+        for path in _pictures(folder):
             parts = path.stem.split("_")
             if len(parts) != 3 or path.stem not in by_stem:
                 continue
