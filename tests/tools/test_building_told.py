@@ -68,3 +68,13 @@ def test_files_that_are_not_used_are_named_on_the_screen_and_nowhere_else(tmp_pa
     assert built.problems[0].startswith("Case 2 is left out: a picture cannot be read")
     assert "doe" not in str(built)
     assert "doe" not in "".join(path.read_text() for path in (tmp_path / "out").glob("*.csv"))
+
+
+@pytest.mark.parametrize(("more", "held_out"), [((), 2), (("test",), 0)])
+def test_patients_are_set_aside_of_a_folder_that_holds_train_alone(tmp_path, more, held_out):
+    for split in ("train", *more):
+        for number in range(4):
+            write_pictures(tmp_path / "in", f"{split}{number}_CT_abdomen", "liver", split=split)
+    build(tmp_path / "in", tmp_path / "out", ontology(), Wishes(val=0.5))
+    assert len(list((tmp_path / "out").glob("val/*.png"))) == held_out
+    assert len(list((tmp_path / "out").glob("train/*.png"))) == 4 - held_out

@@ -88,7 +88,8 @@ def build(
     modality = ontology.modality(modality) if modality else None
     cases = find_cases(root, names)
     patients = {name: i for i, name in enumerate(dict.fromkeys(c.patient for c in cases), 1)}
-    held_out = _held_out(len(patients), wishes)
+    split = {case.split for case in cases} - {None, "train"}  # by whoever made the folder
+    held_out = frozenset() if split else _held_out(len(patients), wishes)
     table = Table(out, ontology, wishes, paraphrases)
     problems: list[str] = []
     files: list[str] = []
@@ -102,8 +103,8 @@ def build(
             known = every.get(case.stated.get("modality", ""), read.labels)
             labels = Labels.of(known, ontology, read.modality)
             patient = patients[case.patient]
-            split = case.split or ("val" if patient in held_out else "train")
-            table.add(read, number, patient, split, labels)
+            part = "val" if patient in held_out else case.split or "train"
+            table.add(read, number, patient, part, labels)
         except InputError as error:
             problems.append(f"Case {number} is left out: {str(error).rstrip('.')}.")
             files.append(case.image.relative_to(root).as_posix())

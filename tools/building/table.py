@@ -53,7 +53,8 @@ class Wishes:
         The source outlines all objects of the kinds it labels: what has no mask is absent, and
         gets an empty one.
     val : float
-        Share of the patients that is set aside for validation.
+        Share of the patients that is set aside for validation, where the data holds train/ alone
+        or is not split.
     seed : int
     """
 
