@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,17 @@ def _dice_scorer(data: Path, sheet: Path | None) -> tuple[Scorer, list[str]]:
     from parser_model.training.data import read_folder
     from parser_model.training.score import LEAST_TRAINING_MASKS, counted_targets
     from tools.evaluating import (
+        Answer,
         BoxedAnswers,
         Overlap,
+        ParserAnswers,
         dice_report,
         difference,
         examples,
         overlaps,
         write_sheet,
     )
+    from tools.measuring.narrow import LEAST_WIDTH, working_width
 
     notes = [
         "Dice at the size of the mask files, of what was outlined whatever was decided about "
@@ -80,10 +83,21 @@ def _dice_scorer(data: Path, sheet: Path | None) -> tuple[Scorer, list[str]]:
     kept: list[tuple[str, list[Overlap]]] = []
 
     def score(source: Any, samples: Sequence[Any], step: Step) -> dict[str, Any]:
-        found = overlaps(source.to(samples, step))
+        narrow = 0
+
+        def looked_at() -> Iterator[Answer]:
+            nonlocal narrow
+            for answer in source.to(samples, step):
+                if isinstance(source, ParserAnswers):
+                    width = working_width(answer.truth, source.parser.info.input_size)
+                    narrow += width < LEAST_WIDTH
+                yield answer
+
+        found = overlaps(looked_at())
         counted = rule if rule is not None else {(s.modality, s.target) for s in found}
         report = dice_report(found, counted)
         report["sizes"] = _sizes(found)
+        report["narrow"] = narrow
         report["given_true_boxes"] = isinstance(source, BoxedAnswers)
         if kept:
             report["above"] = {kept[0][0]: difference(found, kept[0][1], counted)}

@@ -12,6 +12,7 @@ from agent.left_out import LeftOut
 from parser_model.training.score import LEAST_TRAINING_MASKS
 from tools.evaluating.means import LEAST_OF_SOURCE
 from tools.evaluating.ranges import BAND, LEAST_OBJECTS, TIGHTER
+from tools.measuring.narrow import LEAST_WIDTH
 
 
 def tables(document: dict[str, Any]) -> None:
@@ -99,6 +100,11 @@ def _about_dice(results: dict[str, Any]) -> Iterable[str]:
             yield f"{name}: no mask outlines anything, so there is nothing to compare."
             continue
         yield f"{name}: {masks} masks compared at {', '.join(list(sizes)[:3])} pixels."
+        if report["narrow"]:
+            yield (
+                f"{name}: {report['narrow']} of {masks} objects are under {LEAST_WIDTH:g} pixels "
+                "wide at the size it works at, so their outlines are rough."
+            )
         if headline is None:
             yield (
                 f"{name}: none of the targets has {LEAST_TRAINING_MASKS} masks in train/, so there "

@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.agent.test_eval_commands import blurred, run  # noqa: F401
-from tests.outlined import write_outlined
+from tests.outlined import disc, write_outlined
 
 
 def test_too_few_training_masks_leave_the_modalities_and_the_reason(run, tmp_path, blurred):  # noqa: F811
@@ -80,3 +81,12 @@ def test_presence_as_shipped_is_told_where_too_few_objects_allow_no_fit(
 
 def _entries(document):
     return document["results"]["compact"]["modalities"].values()
+
+
+def test_objects_that_the_parser_sees_too_small_are_counted(run, tmp_path, blurred):  # noqa: F811
+    write_outlined(tmp_path, 6)
+    path = min((tmp_path / "val_mask").iterdir())
+    Image.fromarray(255 * disc(2).astype(np.uint8)).save(path)  # five pixels wide
+    code, out, _ = run("eval", "--data", tmp_path)
+    assert code == 0
+    assert "compact: 1 of 6 objects are under 6 pixels wide at the size it works at" in out

@@ -32,9 +32,13 @@ def working_width(mask: Mask, size: Sequence[int]) -> float:
     grey = Image.fromarray(section.astype(np.uint8) * 255)
     if section.shape != tuple(size):
         grey = grey.resize((size[1], size[0]), Image.Resampling.BOX)
+    seen = np.asarray(grey) >= 128
+    around = ndimage.find_objects(seen.astype(np.uint8))  # the rest of the image changes nothing
+    if not around:
+        return 0.0
     # Each pixel as 2 x 2, so that the middle of an even and of an odd width are both a pixel's
     # edge: twice the distance to what is outside is then the width, in halves of a pixel.
-    fine = np.pad((np.asarray(grey) >= 128).repeat(2, axis=0).repeat(2, axis=1), 1)
+    fine = np.pad(seen[around[0]].repeat(2, axis=0).repeat(2, axis=1), 1)
     return float(ndimage.distance_transform_edt(fine).max())
 
 
