@@ -162,7 +162,7 @@ def report(bench: Bench, scan: str, found: list[FoundObject], encoded: bool) -> 
             warnings.append(
                 f"{one.name}: {one.ignored_parts} part(s) too small to count were ignored."
             )
-        if one.in_volume and one.mask.any(axis=(0, 1))[[0, -1]].any():
+        if one.in_volume and one.mask[:, :, [0, -1]].any():
             warnings.append(
                 f"{one.name}: the outline reaches the first or last slice, so the object may go on "
                 "beyond them."
