@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from agent.planner.relations import RELATIONS
-from agent.planner.understand import Request, understand
+from agent.planner.request import Request
+from agent.planner.understand import understand
 from parser_model.ontology import Ontology
 
 _AND = r"(?:(?:and|but|then|also|if so|if yes)\b[\s,]*)"

@@ -23,7 +23,7 @@ from agent.planner.phrasing import (
     verb,
 )
 from agent.planner.relations import RELATIONS, TWO_SCANS
-from agent.planner.understand import Request
+from agent.planner.request import Request
 from agent.planner.words import SIZE
 from parser_model.ontology import ontology
 

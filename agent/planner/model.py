@@ -27,7 +27,7 @@ from agent.planner.compose import compose
 from agent.planner.parts import part_of_rank
 from agent.planner.phrasing import Result, placed_by_part
 from agent.planner.relations import RELATIONS, TWO_SCANS
-from agent.planner.understand import Request
+from agent.planner.request import Request
 from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
 

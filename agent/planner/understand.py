@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from agent.planner import words
 from agent.planner.excluding import what_is_meant
@@ -13,82 +12,10 @@ from agent.planner.named_measures import read_named_measure
 from agent.planner.naming import find_phrases
 from agent.planner.picture_sides import ask_which_side
 from agent.planner.relations import CHANGE, TWO_SCANS, Relation, read_relation
+from agent.planner.request import Request
 from agent.planner.scales import StatedScale, read_scale
 from agent.planner.scan_names import named_scans, scan_of_follow_up
 from parser_model.ontology import Ontology, words_of
-
-Kind = Literal[
-    "measure",  # quantities of objects
-    "where",
-    "exists",
-    "count",
-    "density",  # how many per mm²
-    "compare",
-    "share",  # of one object inside another
-    "distance",
-    "centre_distance",
-    "symmetry",
-    "cup_to_disc",
-    "cardiothoracic",
-    "ejection",
-    "change",  # of one object, from an earlier scan to a later one
-    "between_scans",  # of one object, in no order of time
-    "sure",  # how likely it is there, and how far its size may be off
-    "everything",
-    "describe",
-    "scale",
-    "decline",
-    "unclear",
-]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question as the planner understands it.
-
-    Attributes
-    ----------
-    kind : str
-    phrases : tuple of str
-        The objects named, in the user's words.
-    quantities : tuple of str
-        Measurement names for "measure".
-    unit : str or None
-        A unit asked for, e.g. "cm".
-    scale : StatedScale or None
-        For "scale".
-    reason : str or None
-        For "decline": "diagnosis", "treatment" or "unsupported". For "everything": "normality"
-        where it was asked whether something is abnormal.
-    ask_back : str or None
-        For "unclear": what to ask, when the words can be meant in several ways.
-    follow_up : bool
-        True when the objects or the kind were taken from an earlier turn.
-    since_first : bool
-        For "change" and "ejection": the earlier scan is the first, not the one before.
-    each_part : bool
-        A list of the parts is wanted.
-    rank : str or None
-        "smallest", "largest" or "second largest" where one part is wanted.
-    scans : tuple of str
-        The scans named; all current ones where there are none.
-    side_by_side : bool
-        A comparison that no tool makes was wanted: each object is measured instead.
-    """
-
-    kind: Kind
-    phrases: tuple[str, ...] = ()
-    quantities: tuple[str, ...] = ()
-    unit: str | None = None
-    scale: StatedScale | None = None
-    reason: str | None = None
-    ask_back: str | None = None
-    follow_up: bool = False
-    since_first: bool = False
-    each_part: bool = False
-    rank: str | None = None
-    scans: tuple[str, ...] = ()
-    side_by_side: bool = False
 
 
 def understand(
@@ -113,26 +40,41 @@ def understand(
         return Request("decline", reason="treatment")
     if words.DIAGNOSIS.search(words.NO_DIAGNOSIS.sub("", text)):
         return Request("decline", reason="diagnosis")
-    scans = named_scans(text)
-    parted = _parted(text)
-    phrases = tuple(phrase for _, phrase in find_phrases(parted, ontology, modality))
-    if words.GREETING.match(text):
-        return Request("unclear", ask_back=_HELLO)
-    if words.THANKS.match(text):
-        return Request("unclear", ask_back="You are welcome.")
-    if words.ABNORMAL.search(text):
-        return Request("everything", reason="normality", scans=scans)
-    if (asked := ask_which_side(text, ontology, modality)) is not None:
-        return Request("unclear", ask_back=asked)
+    phrases = tuple(phrase for _, phrase in find_phrases(_parted(text), ontology, modality))
+    if (said := _without_objects(text, ontology, modality)) is not None:
+        return said
     if (meant := what_is_meant(text, phrases)) is None:
         return Request("decline", reason="unsupported")
     if meant != text:
         return understand(meant, earlier, ontology, modality)
     targets = [ontology.resolve(phrase, modality) for phrase in phrases]
     if (measure := read_named_measure(text, targets)) is not None:
-        unit = words.UNIT.search(text)
-        request = Request("measure", (measure.phrase,), measure.quantities, scans=scans)
-        return replace(request, unit=unit.group(1) if unit else None)
+        request = Request("measure", (measure.phrase,), measure.quantities, unit=_unit(text))
+        return replace(request, scans=named_scans(text))
+    return _about_objects(text, phrases, earlier, ontology, modality)
+
+
+def _without_objects(text: str, ontology: Ontology, modality: str | None) -> Request | None:
+    """What is asked, or to be asked back, whatever objects are named; None for all else."""
+    if words.GREETING.match(text):
+        return Request("unclear", ask_back=_HELLO)
+    if words.THANKS.match(text):
+        return Request("unclear", ask_back="You are welcome.")
+    if words.ABNORMAL.search(text):
+        return Request("everything", reason="normality", scans=named_scans(text))
+    asked = ask_which_side(text, ontology, modality)
+    return None if asked is None else Request("unclear", ask_back=asked)
+
+
+def _about_objects(
+    text: str,
+    phrases: tuple[str, ...],
+    earlier: Sequence[Request],
+    ontology: Ontology,
+    modality: str | None,
+) -> Request:
+    """What is asked of the objects that are named, or of those that were before."""
+    scans = named_scans(text)
     last = _last_about_objects(earlier)
     follow_up = False
     side = words.SIDE.search(text)
@@ -181,29 +123,36 @@ def understand(
         if asks_anew or scans or words.UNIT.search(text):
             phrases, follow_up = last.phrases, True
             scans = scans or (() if request.kind in TWO_SCANS else last.scans)
-    unit = words.UNIT.search(text)
-    request = replace(
-        request,
-        phrases=phrases,
-        follow_up=follow_up,
-        unit=unit.group(1) if unit else None,
-        scans=scans,
-    )
+    request = replace(request, phrases=phrases, follow_up=follow_up, unit=_unit(text), scans=scans)
     if request.kind == "unclear" and phrases:
         if last is not None and (words.AND.match(text) or follow_up):
-            scans = scans or last.scans
-            alone = len(scans) == 1 if last.kind == "between_scans" else len(phrases) < 2
-            if last.kind in _OF_TWO and alone:
-                return replace(request, kind="measure", quantities=words.SIZE, follow_up=True)
-            kind = "measure" if last.kind == "scale" else last.kind
-            unit_asked = request.unit or last.unit
-            return replace(
-                last, kind=kind, phrases=phrases, unit=unit_asked, scans=scans, follow_up=True
-            )
+            return _carried_on(request, last)
         return replace(request, kind="measure", quantities=words.SIZE)
     if request.kind != "unclear" and not phrases:
         return replace(request, kind="unclear", reason="no object")
     return request
+
+
+def _carried_on(request: Request, last: Request) -> Request:
+    """What "and the spleen?" asks: what was asked before, of another object or scan."""
+    scans = request.scans or last.scans
+    alone = len(scans) == 1 if last.kind == "between_scans" else len(request.phrases) < 2
+    if last.kind in _OF_TWO and alone:
+        return replace(request, kind="measure", quantities=words.SIZE, follow_up=True)
+    return replace(
+        last,
+        kind="measure" if last.kind == "scale" else last.kind,
+        phrases=request.phrases,
+        unit=request.unit or last.unit,
+        scans=scans,
+        follow_up=True,
+    )
+
+
+def _unit(text: str) -> str | None:
+    """The unit that is asked for, as in "in cm"."""
+    asked = words.UNIT.search(text)
+    return asked.group(1) if asked else None
 
 
 _SIZES_ALONE = (

@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.planner.understand import Request, understand
+from agent.planner.request import Request
+from agent.planner.understand import understand
 from agent.planner.words import BRIGHTNESS, DIAMETERS, SIZE, THICKNESS
 from parser_model.ontology import ontology
 

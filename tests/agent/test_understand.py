@@ -7,7 +7,8 @@ from importlib.resources import files
 import pytest
 
 from agent.planner.naming import find_phrases
-from agent.planner.understand import Request, understand
+from agent.planner.request import Request
+from agent.planner.understand import understand
 from agent.planner.words import BRIGHTNESS, SIZE, THICKNESS
 from parser_model.ontology import ontology
 
