@@ -230,7 +230,7 @@ OF_BOTH_SIDES = any_of(
 """How "which lung is larger?" and "compare the lungs" speak of a left one and a right one."""
 AND = re.compile(r"^\s*(?:and|what about|how about|now|same for|also|then)\b[\s,:]*", re.IGNORECASE)
 NAMED = re.compile(
-    r"(?:how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"
+    r"(?:^any|how (?:large|big|wide|long|thick|small|tall|high|bright|dark|round) (?:is|are)|"
     r"where (?:is|are)|is there|are there|(?:do|can) you (?:see|find)|how many|"
     r"(?:size|area|diameter|width) of|show(?: me)?|find|segment|measure|highlight|outline|mark|"
     r"locate|count|look for|what about|how about|and the|"
@@ -243,7 +243,7 @@ _NO_NAMES = """
 it this that them they image scan picture one object structure thing anything something everything
 percent share other size area width diameter how what pixel pixels slices result mask difference
 ratio others now each second third largest biggest smallest mm cm microns micrometers micrometres
-millimeters millimetres centimeters centimetres
+millimeters millimetres centimeters centimetres perimeter circumference
 """
 _NO_NAMES_OF_SEVERAL_WORDS = """
 share of image; area of it; more than one; it now; each other; second largest; second biggest;

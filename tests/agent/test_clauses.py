@@ -124,3 +124,13 @@ def test_a_letter_makes_no_other_object(question, phrase):
 def test_a_unit_is_no_object(conversation):
     conversation.ask("How large is the liver?")
     assert "longest diameter of the liver" in conversation.ask("How many mm is it across?").answer
+
+
+def test_a_measure_is_no_object(conversation):
+    conversation.ask("How large is the liver?")
+    assert "perimeter of the liver" in conversation.ask("Thank you, and the perimeter?").answer
+
+
+def test_what_else_is_asked_for_is_not_the_object_before(conversation):
+    conversation.ask("How large is the liver?")
+    assert 'do not know what "ulcers"' in conversation.ask("Any ulcers?").answer
