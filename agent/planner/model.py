@@ -32,6 +32,7 @@ from agent.planner.words import SIZE, SIZE_IN_VOLUME
 from parser_model.ontology import ontology
 
 _CallPlan = tuple[str, dict[str, Any]]
+_SENTENCE_END = re.compile(r"(?<=[.?!]) +")
 Readings = dict[tuple[str, tuple[Request, ...], str | None], list[Request]]
 
 
@@ -116,18 +117,33 @@ def decide(messages: Sequence[BaseMessage], readings: Readings) -> _CallPlan | s
 def _next_step(requests: Sequence[Request], results: Sequence[Result]) -> _CallPlan | str:
     """The next call of the first request that wants one, or the answers to all of them.
 
-    What was returned so far is theirs in the order in which they asked for it.
+    What was returned so far is theirs in the order in which they asked for it. What one looked for,
+    the next one about the same objects and scans need not look for again; comparisons, which may
+    look at further scans, share nothing.
     """
     left = list(results)
-    answers = []
+    answers: list[str] = []
+    looked: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Result]] = {}
     for request in requests:
-        own: list[Result] = []
+        shares = request.kind not in RELATIONS
+        about = (request.phrases, request.scans)
+        own = list(looked.get(about, ())) if shares else []
         while (call := _next_call(request, own)) is not None:
             if not left:
                 return call
             own.append(left.pop(0))
-        answers.append(compose(request, own))
-    return "\n\n".join(dict.fromkeys(answers))
+        if shares:
+            looked[about] = [result for result in own if result.tool == "segment"]
+        answers.append(_without_said(compose(request, own), answers))
+    return "\n\n".join(filter(None, answers))
+
+
+def _without_said(answer: str, before: Sequence[str]) -> str:
+    """An answer without the sentences of those before it: that an object is not seen, say."""
+    if "\n" in answer:
+        return answer  # a list, which no line may be taken out of
+    said = {sentence for one in before for sentence in _SENTENCE_END.split(one)}
+    return " ".join(sentence for sentence in _SENTENCE_END.split(answer) if sentence not in said)
 
 
 def _read(

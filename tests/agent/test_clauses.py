@@ -37,6 +37,17 @@ def test_both_questions_are_answered(conversation):
 def test_what_is_not_there_is_said_once(conversation):
     turn = conversation.ask("Is there a polyp and how large is it?")
     assert turn.answer.count("don't see a polyp") == 1
+    assert [call.tool for call in turn.calls] == ["segment"]
+
+
+def test_what_is_seen_instead_is_looked_for_and_said_once(conversation):
+    turn = conversation.ask("How large is the breast cancer, and where is it?")
+    assert turn.answer.count("don't see a malignant tumor") == 1
+    assert turn.answer.count("I do see a tumor") == 1
+    assert "covers 100 px²" in turn.answer
+    assert "upper left of the picture" in turn.answer
+    names = [call.tool for call in turn.calls]
+    assert (names.count("segment"), names.count("measure")) == (2, 2)
 
 
 def test_a_follow_up_is_about_the_last_of_two_questions(conversation):
